@@ -1,0 +1,1 @@
+"""hpmagic: tune the numbers in a notebook cell."""

@@ -1,0 +1,148 @@
+"""Everything hpmagic raises or warns about.
+
+::
+
+    HpmagicError
+    ├── AnnotationError     (SyntaxError)  a ``# tune:`` comment cannot be understood; has a caret
+    ├── SpaceError          (ValueError)   a distribution's values break its rule
+    ├── OptionError         (ValueError)   a word or value after ``%%tune`` is wrong
+    ├── TunerError          (ValueError)   this tuner cannot search this space
+    ├── ObjectiveError      (ValueError)   the cell gave no usable objective
+    ├── StoreError          (RuntimeError) MLflow's store cannot be used as it stands
+    ├── StudyNotFound       (LookupError)  no study of that name in the store
+    └── MissingExtra        (ImportError)  an optional part is not installed
+
+    HpmagicWarning          (UserWarning)
+    └── LintWarning                        legal, but probably not what was meant
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+__all__ = [
+    "AnnotationError",
+    "HpmagicError",
+    "HpmagicWarning",
+    "LintWarning",
+    "MissingExtra",
+    "ObjectiveError",
+    "OptionError",
+    "Place",
+    "SpaceError",
+    "StoreError",
+    "StudyNotFound",
+    "TunerError",
+    "nearest",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of one line of source: where a caret goes.
+
+    ``line`` counts from 1; ``column`` and ``end_column`` count characters from 0, the end excluded.
+    """
+
+    filename: str
+    line: int
+    column: int
+    end_column: int
+    text: str
+
+    def caret(self) -> str:
+        """The source line with carets under the stretch.
+
+        >>> print(Place("<cell>", 1, 5, 6, "lr = x").caret())
+        lr = x
+             ^
+        """
+        width = max(1, self.end_column - self.column)
+        pad = "".join("\t" if char == "\t" else " " for char in self.text[: self.column])
+        return f"{self.text}\n{pad}{'^' * width}"
+
+
+class HpmagicError(Exception):
+    """The root of hpmagic's exceptions."""
+
+
+class AnnotationError(HpmagicError, SyntaxError):
+    """A ``# tune:`` comment that cannot be understood, with the place of the offending token.
+
+    It is a `SyntaxError`, so that Python, IPython and editors show the line and the caret.
+    """
+
+    def __init__(self, message: str, place: Place) -> None:
+        super().__init__(
+            message,
+            (
+                place.filename,
+                place.line,
+                place.column + 1,
+                place.text,
+                place.line,
+                max(place.end_column, place.column + 1) + 1,
+            ),
+        )
+        self.place = place
+
+    def pointed(self) -> str:
+        """The whole message: place, source line, caret, rule."""
+        where = f"{self.place.filename}, line {self.place.line}, column {self.place.column + 1}"
+        return f"{where}\n{self.place.caret()}\n{type(self).__name__}: {self.msg}"
+
+    def __reduce__(self) -> tuple[type[AnnotationError], tuple[str, Place]]:
+        return type(self), (self.msg, self.place)
+
+
+class SpaceError(HpmagicError, ValueError):
+    """A distribution whose values break its rule, such as ``low <= high``."""
+
+
+class OptionError(HpmagicError, ValueError):
+    """A word or value after ``%%tune`` (or its spelling elsewhere) that is wrong."""
+
+
+class TunerError(HpmagicError, ValueError):
+    """The chosen tuner cannot search this space."""
+
+
+class ObjectiveError(HpmagicError, ValueError):
+    """The cell ran but gave no usable value for the objective."""
+
+
+class StoreError(HpmagicError, RuntimeError):
+    """MLflow's store cannot be used as it stands; the message names the ways out."""
+
+
+class StudyNotFound(HpmagicError, LookupError):
+    """No study of that name is in the store."""
+
+
+class MissingExtra(HpmagicError, ImportError):
+    """An optional part is not installed; the message names the extra that brings it."""
+
+
+class HpmagicWarning(UserWarning):
+    """The root of hpmagic's warnings."""
+
+
+class LintWarning(HpmagicWarning):
+    """Legal, but probably not what was meant."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A clause that suggests the nearest known word, or nothing.
+
+    >>> nearest("loguniformm", ["uniform", "loguniform"])
+    '; did you mean `loguniform`?'
+    >>> nearest("zebra", ["uniform", "loguniform"])
+    ''
+    """
+    names = list(known)
+    folded = {name.lower().replace("_", "").replace("-", ""): name for name in names}
+    key = word.lower().replace("_", "").replace("-", "")
+    close = get_close_matches(key, folded, n=1, cutoff=0.6)
+    return f"; did you mean `{folded[close[0]]}`?" if close else ""

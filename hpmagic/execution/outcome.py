@@ -1,0 +1,55 @@
+"""What running the cell once gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hpmagic.distributions import Distribution
+from hpmagic.records import Output, Report, TrialState
+from hpmagic.space import Parameter
+
+DrawValue = Callable[[Parameter], Any]
+"""Given a parameter whose distribution is known, its value in this trial.
+
+Called when the tuned line executes, at most once a name and trial."""
+
+
+class Pruned(BaseException):
+    """Raised inside a cell to end a hopeless trial; not an `Exception`, so `except` lets it by."""
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """What one run of the cell gave.
+
+    ``params`` and ``distributions`` hold what was drawn, in order. ``reports`` holds every report
+    of a metric in order. ``bindings`` are the names that the run bound or changed in the namespace
+    and ``deleted`` those it deleted. ``error`` is the exception that ended it, with its traceback.
+    """
+
+    state: TrialState
+    params: Mapping[str, object]
+    distributions: Mapping[str, Distribution]
+    reports: tuple[Report, ...]
+    start: float
+    duration: float
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
+    error: BaseException | None = None
+    reason: str = ""
+    output: Output = field(default_factory=Output)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Runner(Protocol):
+    """Runs the cell once, from the state in which the study began."""
+
+    def run(self, draw: DrawValue, report: Callable[[Report], None]) -> TrialOutcome:
+        """Run the cell. Never raises for what the cell does; ``report`` may raise `Pruned`."""
+        ...
+
+    def publish(self, outcome: TrialOutcome) -> None:
+        """Put the bindings of ``outcome`` into the namespace."""
+        ...

@@ -1,0 +1,1 @@
+"""Who picks the next values: ask/tell tuners, one module a family."""

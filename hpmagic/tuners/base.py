@@ -1,0 +1,79 @@
+"""What every tuner is: something that can be asked for values and told how they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hpmagic.records import Objective, Trial
+from hpmagic.space import Parameter, SearchSpace
+
+if TYPE_CHECKING:
+    from hpmagic.tuners.tree import ExecutionTree
+
+__all__ = ["Proposal", "Tuner", "TunerContext", "TunerInfo"]
+
+
+class Proposal(Protocol):
+    """The values of one trial, asked for as the cell's lines execute."""
+
+    def suggest(self, parameter: Parameter) -> Any:
+        """A value from ``parameter.distribution``, which is known by now.
+
+        Called at most once a name, in the order of execution; names that are never reached are
+        never asked for.
+        """
+        ...
+
+
+class Tuner(Protocol):
+    """Proposes the next trial from those that have ended."""
+
+    def ask(self) -> Proposal | None:
+        """The next trial's values, or None when there is nothing left to try."""
+        ...
+
+    def tell(self, trial: Trial) -> None:
+        """Learn from a trial that ended, whoever chose its values and however it ended.
+
+        Values may lie outside the space (a person's default may). Objectives are in the study's
+        order; a failed trial has none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TunerContext:
+    """What a tuner may know when it is made.
+
+    ``space`` is what could be read from the cell's text; further parameters (names with braces) and
+    ranges (expressions) become known as they are drawn. ``trials`` is the budget, None when open.
+    ``tree`` holds what has been executed so far (see `ExecutionTree`); the study keeps it up to
+    date and itself sees to it that no complete configuration runs twice, so a tuner needs it only
+    to choose better. ``tries`` are the person's own combinations from ``--try``.
+    """
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    trials: int | None
+    seed: int
+    tree: ExecutionTree
+    tries: Sequence[Mapping[str, object]] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TunerInfo:
+    """A tuner as the registry knows it.
+
+    ``plans`` says that the tuner has a plan of its own with an end (manual, grid), so that a study
+    without ``--trials`` runs until the plan is done. A third party registers one of these under the
+    entry point group ``hpmagic.tuners``.
+    """
+
+    name: str
+    summary: str
+    make: Callable[[TunerContext], Tuner]
+    plans: bool = False
+    many_objectives: bool = True
