@@ -156,6 +156,8 @@ class StudyInfo:
     """The line that started the study, such as ``%%tune bayes --trials 40``."""
     source_name: str = ""
     """The notebook or script, as far as it is known."""
+    remarks: tuple[str, ...] = ()
+    """What the person should know before it starts: a size, a choice made for them."""
 
 
 @dataclass(frozen=True)

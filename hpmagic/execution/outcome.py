@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hpmagic.distributions import Distribution
 from hpmagic.records import Output, Report, TrialState
 from hpmagic.space import Parameter
 
+__all__ = ["WRITTEN", "DrawValue", "Pruned", "Runner", "TrialOutcome"]
+
+
+class _Written:
+    def __repr__(self) -> str:
+        return "WRITTEN"
+
+    def __reduce__(self) -> str:
+        return "WRITTEN"
+
+
+WRITTEN: Final = _Written()
+"""What `DrawValue` returns to say: the value as the code has it, whatever that evaluates to."""
+
 DrawValue = Callable[[Parameter], Any]
-"""Given a parameter whose distribution is known, its value in this trial.
+"""Given a parameter whose distribution is known, its value in this trial, or `WRITTEN`.
 
 Called when the tuned line executes, at most once a name and trial."""
 
@@ -25,8 +39,10 @@ class TrialOutcome:
     """What one run of the cell gave.
 
     ``params`` and ``distributions`` hold what was drawn, in order. ``reports`` holds every report
-    of a metric in order. ``bindings`` are the names that the run bound or changed in the namespace
-    and ``deleted`` those it deleted. ``error`` is the exception that ended it, with its traceback.
+    of a metric in order, and ``values`` what counts of each metric in the end: its last report, or
+    its best where the cell asks for that. ``bindings`` are the names that the run bound or changed
+    in the namespace and ``deleted`` those it deleted. ``error`` is the exception that ended it,
+    with a traceback that begins in the cell; ``reason`` says the same in one line.
     """
 
     state: TrialState
@@ -35,6 +51,7 @@ class TrialOutcome:
     reports: tuple[Report, ...]
     start: float
     duration: float
+    values: Mapping[str, float] = field(default_factory=dict)
     bindings: Mapping[str, Any] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     error: BaseException | None = None
@@ -47,7 +64,14 @@ class Runner(Protocol):
     """Runs the cell once, from the state in which the study began."""
 
     def run(self, draw: DrawValue, report: Callable[[Report], None]) -> TrialOutcome:
-        """Run the cell. Never raises for what the cell does; ``report`` may raise `Pruned`."""
+        """Run the cell. Never raises for what the cell does.
+
+        ``report`` may raise `Pruned` to end the trial. Any other `BaseException` that is not an
+        `Exception`, from either function, ends the trial and is the outcome's ``error``.
+
+        Raises:
+            Exception: what ``draw`` or ``report`` raised, once everything is put back.
+        """
         ...
 
     def publish(self, outcome: TrialOutcome) -> None:

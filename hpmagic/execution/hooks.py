@@ -1,0 +1,324 @@
+"""What the instrumented code talks to: within a trial, and once the study is over."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hpmagic.distributions import MISSING, Choice, Distribution, is_literal
+from hpmagic.errors import AnnotationError, HpmagicError, ObjectiveError
+from hpmagic.execution.interrupt import held, interrupt_requested
+from hpmagic.execution.numeric import as_float
+from hpmagic.execution.outcome import WRITTEN, DrawValue
+from hpmagic.execution.patience import Patience
+from hpmagic.language.cell import Draw, Mark, TunableCell
+from hpmagic.records import Report
+from hpmagic.space import Parameter
+
+__all__ = ["Answers", "CallbackFault", "TrialHooks"]
+
+
+class CallbackFault(BaseException):
+    """Carries what a callback of the study raised past the cell's own ``except Exception``."""
+
+
+@dataclass
+class _Drawn:
+    distribution: Distribution
+    value: Any
+    written: bool = False
+
+
+class _Pending:
+    """Values between `tunes` and `take` or `written`, by the number of their draw."""
+
+    def __init__(self) -> None:
+        self._values: list[tuple[int, Any]] = []
+
+    def push(self, number: int, value: Any) -> None:
+        self._values.append((number, value))
+
+    def pop(self, number: int) -> Any:
+        """The last one pushed for ``number``; an expression that raised may have left others."""
+        for at in range(len(self._values) - 1, -1, -1):
+            if self._values[at][0] == number:
+                return self._values.pop(at)[1]
+        raise AssertionError("take or written without tunes")
+
+
+class TrialHooks:
+    """One trial's draws and reports, as the cell's lines make them.
+
+    ``draw`` and ``report`` are the study's; they are called within ``outside()``, where the
+    notebook's own streams are in place. ``show`` displays the value of the cell's last expression.
+    """
+
+    def __init__(
+        self,
+        cell: TunableCell,
+        draw: DrawValue,
+        report: Callable[[Report], None],
+        *,
+        show: Callable[[Any], None] = lambda _: None,
+        outside: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self.show = show
+        self.drawn: dict[str, _Drawn] = {}
+        self.reports: list[Report] = []
+        self.stopped_early: list[str] = []
+        self.stop: BaseException | None = None
+        """Why the trial must end, even if the cell swallows it."""
+        self.fault: HpmagicError | None = None
+        """The first mistake that a draw or report found, even if the cell swallows it."""
+        self._cell = cell
+        self._draw = draw
+        self._report = report
+        self._outside = outside
+        self._lock = threading.RLock()
+        self._pending = _Pending()
+        self._counts: dict[str, int] = {}
+        self._watches: dict[int, Patience] = {}
+        self._stopping: set[int] = set()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What was drawn, by name, in order."""
+        return {name: drawn.value for name, drawn in self._known()}
+
+    @property
+    def distributions(self) -> dict[str, Distribution]:
+        """What it was drawn from."""
+        return {name: drawn.distribution for name, drawn in self._known()}
+
+    def draw(self, number: int, values: tuple[Any, ...] = (), name: str | None = None) -> Any:
+        """The value of a hyperparameter whose written value is a literal."""
+        draw = self._cell.draws[number]
+        drawn = self._lookup(draw, values, name)
+        return _fresh(drawn.value)
+
+    def tunes(self, number: int, values: tuple[Any, ...] = (), name: str | None = None) -> bool:
+        """Whether `take` has a value; else the written expression is evaluated for `written`."""
+        draw = self._cell.draws[number]
+        drawn = self._lookup(draw, values, name)
+        self._pending.push(number, drawn)
+        return not drawn.written
+
+    def take(self, number: int) -> Any:
+        return _fresh(self._pending.pop(number).value)
+
+    def written(self, number: int, value: Any) -> Any:
+        drawn = self._pending.pop(number)
+        if drawn.value is WRITTEN:
+            drawn.value = _fresh(value)
+        return value
+
+    def report(self, number: int, value: Any, step: object = None) -> bool:
+        """Record a metric; True when its loop is to be left."""
+        mark = self._cell.marks[number]
+        figure = as_float(value)
+        if figure is None:
+            with self._noting_faults():
+                raise ObjectiveError(
+                    f"{mark.name} must be a number, but is {_kind(value)} at line "
+                    f"{mark.statement.lineno}"
+                )
+        report = self.record(mark.name, figure, self._step(mark, step))
+        if mark.patience is None or mark.objective is None:
+            return False
+        watch = self._watches.get(number) or self._watch(number, mark)
+        if not watch.exhausted(figure):
+            return False
+        self._stopping.add(number)
+        self.stopped_early.append(f"{mark.name} at step {report.step}")
+        return True
+
+    def record(self, name: str, value: float, step: int | None) -> Report:
+        """Keep a report and hand it on."""
+        report = Report(name, value, step, time.time())
+        with self._lock:
+            self.reports.append(report)
+            self._counts[name] = self._counts.get(name, 0) + 1
+            self._call(self._report, report)
+        return report
+
+    def enter(self, number: int) -> None:
+        """The loop of a mark with patience begins: it is patient anew."""
+        self._watches.pop(number, None)
+        self._stopping.discard(number)
+
+    def stopping(self, number: int) -> bool:
+        """Whether an inner loop was left because the outer one is to be left."""
+        return number in self._stopping
+
+    def __reduce__(self) -> tuple[Callable[..., Answers], tuple[object, ...]]:
+        """In another process there is no study to ask: what has been drawn is known there."""
+        return Answers, (*self._memory(), True)
+
+    def answers(self) -> Answers:
+        """What stays when the study is over."""
+        return Answers(*self._memory())
+
+    def _known(self) -> list[tuple[str, _Drawn]]:
+        """What was drawn; a written expression that raised gave no value."""
+        return [(name, drawn) for name, drawn in self.drawn.items() if drawn.value is not WRITTEN]
+
+    def _memory(self) -> tuple[list[tuple[str, object]], dict[str, Any]]:
+        written = [(d.parameter.name, d.parameter.default) for d in self._cell.draws]
+        return written, {n: MISSING if d.written else d.value for n, d in self.drawn.items()}
+
+    def _lookup(self, draw: Draw, values: tuple[Any, ...], name: str | None) -> _Drawn:
+        name = draw.parameter.name if name is None else name
+        known = self.drawn.get(name)
+        if known is not None and known.distribution is draw.parameter.distribution:
+            return known
+        with self._lock, self._noting_faults():
+            distribution = draw.parameter.distribution
+            if distribution is None or draw.recipe.deferred:
+                distribution = draw.recipe.build(values)
+            known = self.drawn.get(name)
+            if known is not None:
+                return _again(known, distribution, name, draw)
+            parameter = replace(draw.parameter, name=name, distribution=distribution)
+            value = self._call(self._draw, parameter)
+            written = value is WRITTEN and parameter.default is MISSING
+            if value is WRITTEN and not written:
+                value = parameter.default
+            self.drawn[name] = drawn = _Drawn(distribution, value, written)
+            return drawn
+
+    def _step(self, mark: Mark, counter: object) -> int | None:
+        if mark.loop is None:
+            return None
+        try:
+            return operator.index(counter)  # type: ignore[arg-type]
+        except TypeError:
+            return self._counts.get(mark.name, 0)
+
+    def _watch(self, number: int, mark: Mark) -> Patience:
+        assert mark.objective is not None
+        assert mark.patience is not None
+        watch = Patience(mark.objective.direction, mark.patience, mark.min_delta)
+        self._watches[number] = watch
+        return watch
+
+    def _call(self, callback: Callable[[Any], Any], argument: Parameter | Report) -> Any:
+        """Ask the study, unless the trial should have ended by now."""
+        self._heed()
+        try:
+            with held(), self._outside():
+                answer = callback(argument)
+        except Exception as error:
+            self.stop = CallbackFault(error)
+            raise self.stop from error
+        except BaseException as error:
+            self.stop = error
+            raise
+        self._heed()
+        return answer
+
+    def _heed(self) -> None:
+        """End the trial if something asked for that, whatever the cell made of it before."""
+        if self.stop is None and interrupt_requested():
+            self.stop = KeyboardInterrupt()
+        if self.stop is not None:
+            raise self.stop
+
+    @contextmanager
+    def _noting_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except HpmagicError as error:
+            self.fault = self.fault or error
+            raise
+
+
+class Answers:
+    """What functions of the cell are told when no trial runs: the values of the published trial.
+
+    A name that trial did not draw has its written value. Reports go nowhere. With ``strict``, as
+    in a worker process of a running trial, an unknown name is an error instead.
+    """
+
+    def __init__(
+        self,
+        defaults: list[tuple[str, object]],
+        params: Mapping[str, Any],
+        strict: bool = False,
+    ) -> None:
+        self.defaults = defaults
+        self.params = dict(params)
+        self.strict = strict
+        self._pending = _Pending()
+
+    def draw(self, number: int, _values: tuple[Any, ...] = (), name: str | None = None) -> Any:
+        plain, default = self.defaults[number]
+        name = plain if name is None else name
+        if self.strict and name not in self.params:
+            raise RuntimeError(
+                f"the hyperparameter `{name}` is first drawn in another process; "
+                "give it a variable of its own, assigned before the work is handed out"
+            )
+        return _fresh(self.params.get(name, default))
+
+    def tunes(self, number: int, values: tuple[Any, ...] = (), name: str | None = None) -> bool:
+        value = self.draw(number, values, name)
+        if value is not MISSING:
+            self._pending.push(number, value)
+        return value is not MISSING
+
+    def take(self, number: int) -> Any:
+        return self._pending.pop(number)
+
+    def written(self, _number: int, value: Any) -> Any:
+        return value
+
+    def report(self, _number: int, _value: Any, _step: object = None) -> bool:
+        return False
+
+    def enter(self, _number: int) -> None:
+        return None
+
+    def stopping(self, _number: int) -> bool:
+        return False
+
+
+def _again(known: _Drawn, distribution: Distribution, name: str, draw: Draw) -> _Drawn:
+    """The same name once more: the same value, if it is the same space."""
+    if known.distribution == distribution and not isinstance(distribution, Choice):
+        return known
+    if str(known.distribution) != str(distribution):
+        raise AnnotationError(
+            f"`{name}` has two different spaces in one trial: {known.distribution} "
+            f"and {distribution}; give one of them another name with name=...",
+            draw.place,
+        )
+    if known.written or not isinstance(distribution, Choice):
+        return known
+    # Options may be objects made anew by this very execution: the same one of them.
+    assert isinstance(known.distribution, Choice)
+    index = known.distribution.index(known.value)
+    return known if index is None else replace(known, value=distribution.options[index])
+
+
+def _fresh(value: Any) -> Any:
+    """A list or dict is made anew by each execution of its line, as its literal would be."""
+    if isinstance(value, list | dict | tuple) and is_literal(value):
+        return copy.deepcopy(value)
+    return value
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    kind = type(value)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__.partition('.')[0]}.{name}"
+    shape = getattr(value, "shape", None)
+    return f"a {name} of shape {tuple(shape)}" if isinstance(shape, tuple) else f"of type {name}"
