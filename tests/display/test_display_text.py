@@ -1,0 +1,132 @@
+"""The facts as plain text."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+import simulated
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpmagic.display import text
+from hpmagic.display.progress import Progress
+from hpmagic.distributions import Choice
+from hpmagic.records import StudyFinished, StudyStarted, TrialFinished, TrialStarted
+from hpmagic.space import SearchSpace
+
+
+def folded(events):
+    progress = Progress()
+    for event in events:
+        progress.fold(event)
+    return progress
+
+
+def test_summary_says_the_best_the_gain_and_what_to_set():
+    """A study's representation in a terminal."""
+    said = text.summary(simulated.record(40))
+    assert said.startswith("Study svm-digits: maximize accuracy by bayes, 40 trials in 1:24")
+    assert "best accuracy 0.9685 in trial 34, 0.077 better than your 0.8915" in said
+    assert 'kernel = "rbf"' in said
+    assert "yours" in said.splitlines()[-1]
+
+
+def test_summary_of_an_unfinished_or_empty_study():
+    """Nothing has run yet, and still there is something to say."""
+    assert "no result yet" in text.summary(
+        simulated.record_of([StudyStarted(simulated.info()), *()])
+    )
+    assert text.overview(Progress()) == "a study that has not started"
+
+
+@pytest.mark.parametrize("width", [10, 40, 79, 200])
+def test_status_lines_are_three_and_fit(width):
+    """A line that wraps would break a view that moves the cursor."""
+    for stop in (1, 2, 30, 80):
+        progress = folded(list(simulated.events(40, steps=3))[:stop])
+        lines = text.status_lines(progress, simulated.BEGIN + 60, width)
+        assert len(lines) == 3
+        assert all(len(line) <= width for line in lines)
+        assert not any("\n" in line for line in lines)
+
+
+def test_status_lines_say_where_the_running_trial_is():
+    """Its step and its last value."""
+    events = []
+    for event in simulated.events(40, steps=9):
+        events.append(event)
+        if len(events) > 2 and isinstance(events[-2], TrialStarted) and events[-2].number == 4:
+            break
+    first, second, third = text.status_lines(folded(events), simulated.BEGIN + 30, 120)
+    assert "4/40" in first
+    assert "best accuracy" in second
+    assert third.startswith("trial 4 running")
+    assert "step 0: accuracy" in third
+
+
+@given(st.text(max_size=60), st.integers(1, 40))
+def test_fitted_text_takes_no_more_columns_than_there_are(line, width):
+    """Wide characters take two."""
+    assert text._columns(text.fit(line, width)) <= width
+
+
+def pairs(line):
+    return dict(word.split("=", 1) for word in shlex.split(line)[1:] if "=" in word)
+
+
+def test_log_lines_can_be_read_back():
+    """``key=value`` with quotes where needed, one line a trial."""
+    events = list(simulated.events(20, failing=0.3))
+    progress = Progress()
+    for event in events:
+        progress.fold(event)
+        if isinstance(event, TrialFinished):
+            line = text.trial_line(progress, event.trial)
+            assert "\n" not in line
+            found = pairs(line)
+            assert found["trial"] == f"{event.trial.number}/20"
+            assert found["state"] == event.trial.state
+            assert set(event.trial.params) <= set(found)
+            if event.trial.value is None:
+                assert found["reason"] == event.trial.reason
+            else:
+                assert float(found["accuracy"]) == pytest.approx(event.trial.value, rel=1e-5)
+    assert "objective=maximize:accuracy" in text.start_line(progress)
+    assert " complete trials=20 " in text.end_line(progress)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_name_and_value_stay_one_field_of_a_log_line(name, value):
+    """A value with spaces, quotes or line breaks cannot forge another field or line."""
+    progress = folded([StudyStarted(simulated.info(3))])
+    trial = simulated.trial_of(
+        1, 0.5, params={name: value}, distributions={name: Choice((value, value + "b"))}
+    )
+    line = text.trial_line(progress, trial)
+    assert len(line.splitlines()) == 1
+    assert line.startswith("hpmagic trial=1/3 state=complete accuracy=0.5 seconds=1.000 ")
+    assert len(shlex.split(line)) == 6
+
+
+def test_hostile_study_stays_in_its_lines():
+    """A megabyte of escape codes is cut."""
+    bad = "\x1b[2J" + "x" * 1_000_000 + "\n\nhpmagic trial=9"
+    told = simulated.info(2, name=bad)
+    trial = simulated.trial_of(0, 0.5, params={"a": bad}, distributions={"a": Choice((bad, "b"))})
+    lost = simulated.trial_of(1, None, reason=bad)
+    end = StudyFinished("interrupted", bad, simulated.BEGIN + 2, 0)
+    record = simulated.record_of(
+        [StudyStarted(told), TrialFinished(trial), TrialFinished(lost), end]
+    )
+    said = text.summary(record)
+    assert "\x1b" not in said
+    assert len(said) < 3000
+
+
+def test_space_table_lines_up():
+    """Columns start at the same place in each line."""
+    lines = text.space_table(simulated.info().space).splitlines()
+    assert len(lines) == 6
+    assert {line.index(word) for line, word in zip(lines, ("searched", "logu", "choice"))} == {16}
+    assert text.space_table(SearchSpace()) == "nothing is tuned"
