@@ -1,1 +1,59 @@
-"""hpmagic: tune the numbers in a notebook cell."""
+"""hpmagic: tune the numbers in a notebook cell, and remember every trial in MLflow.
+
+In a notebook::
+
+    %load_ext hpmagic
+
+    %%tune bayes --trials 40
+    C = 1.0  # tune: loguniform(1e-3, 1e3)
+    accuracy = SVC(C=C).fit(X_train, y_train).score(X_val, y_val)  # tune: maximize
+
+From Python: `tune`, `load`, `studies`. In a shell: ``hpmagic run FILE``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpmagic.api import tune as tune
+    from hpmagic.results import Study as Study
+    from hpmagic.results import load as load
+    from hpmagic.results import studies as studies
+
+__all__ = ["Study", "__version__", "load", "load_ipython_extension", "studies", "tune"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Study": "hpmagic.results",
+    "load": "hpmagic.results",
+    "studies": "hpmagic.results",
+    "tune": "hpmagic.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load when first used: the import of hpmagic itself stays light."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hpmagic' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext hpmagic``: registers ``%%tune``, ``%tune`` and the comment form."""
+    from hpmagic.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext hpmagic``: takes back what `load_ipython_extension` did."""
+    from hpmagic.notebook.extension import unload
+
+    unload(shell)

@@ -1,0 +1,205 @@
+"""From a cell and a configuration to a study: everybody is introduced to everybody, once."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hpmagic.errors import OptionError
+from hpmagic.execution.interrupt import InterruptGuard
+from hpmagic.execution.ranges import known_space
+from hpmagic.execution.runner import KernelRunner
+from hpmagic.hunches import resolve_tries
+from hpmagic.language.cell import TunableCell
+from hpmagic.options import StudyConfig
+from hpmagic.plan import Plan
+from hpmagic.records import Listener, Objective, Origin, StudyInfo, StudyRecord
+from hpmagic.results import Study
+from hpmagic.space import SearchSpace
+from hpmagic.study import Limits, Planned, StudyResult, run_study
+from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
+from hpmagic.tuners.registry import get_tuner
+from hpmagic.tuners.tree import ExecutionTree
+
+__all__ = ["DEFAULT_TRIALS", "Launched", "Setting", "launch", "plan_of"]
+
+DEFAULT_TRIALS = 30
+"""Trials of a study that names no number, for tuners without a plan of their own."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a study runs: the person's namespace and shell, and who watches."""
+
+    namespace: MutableMapping[str, Any]
+    shell: Any = None
+    source_name: str = ""
+    command: str = ""
+    view: Callable[[StudyConfig], Listener] | None = None
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A study that has ended. ``error`` is what the person must see, if anything."""
+
+    study: Study
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    cell: TunableCell
+    config: StudyConfig
+    objectives: tuple[Objective, ...]
+    space: SearchSpace
+    kind: TunerInfo
+    tuner: Tuner
+    tree: ExecutionTree
+    plan: tuple[Planned, ...]
+    trials: int | None
+    seed: int
+
+
+def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
+    """What would run, without running anything."""
+    ready = _prepare(cell, config, setting)
+    return Plan(
+        cell=cell,
+        space=ready.space,
+        objectives=ready.objectives,
+        tuner=ready.kind.name,
+        trials=ready.trials,
+        first=tuple((p.origin, dict(p.values)) for p in ready.plan),
+        remarks=_remarks(ready.tuner),
+    )
+
+
+def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched:
+    """Run a study to its end and put the best trial's variables into the namespace.
+
+    Raises:
+        HpmagicError: the cell, the options or the store cannot be used; nothing has run.
+    """
+    from hpmagic.tracking.store import check_store
+    from hpmagic.tracking.writer import MlflowWriter
+
+    ready = _prepare(cell, config, setting)
+    check_store()
+    info = _info(ready, setting)
+    writer = MlflowWriter(
+        experiment=config.experiment,
+        fallback_experiment=Path(setting.source_name).stem,
+        uses_mlflow="mlflow" in cell.python or "mlflow" in sys.modules,
+    )
+    view = setting.view(config) if setting.view else None
+    runner = KernelRunner(
+        cell,
+        setting.namespace,
+        shell=setting.shell,
+        objectives=ready.objectives,
+        extra_metrics=tuple(
+            o.name for o in ready.objectives if o.name not in {m.name for m in cell.marks}
+        ),
+    )
+    try:
+        with InterruptGuard() as interrupt:
+            result = run_study(
+                info,
+                runner,
+                ready.tuner,
+                ready.tree,
+                plan=ready.plan,
+                limits=Limits(ready.trials, config.timeout),
+                listeners=[listener for listener in (writer, view) if listener],
+                stop=lambda: interrupt.requested,
+                around_trial=writer.trial_run,
+            )
+        if result.best is not None:
+            runner.publish(result.best)
+    finally:
+        runner.close()
+        writer.drain()
+    return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
+
+
+def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepared:
+    objectives = config.objectives or cell.objectives
+    if not objectives:
+        raise OptionError(
+            "nothing says which trial is better: write `# tune: maximize` (or minimize) behind the "
+            "line that assigns your metric, or pass --maximize NAME"
+        )
+    kind = get_tuner(config.tuner)
+    if len(objectives) > 1 and not kind.many_objectives:
+        names = ", ".join(objective.name for objective in objectives)
+        raise OptionError(
+            f"{kind.name} takes one objective, but the cell has {len(objectives)} ({names}); "
+            "use tpe, nsga2, random or grid, or name one with --minimize or --maximize"
+        )
+    space = known_space(cell, setting.namespace)
+    tries = resolve_tries(config.tries, space)
+    seed = secrets.randbits(32) if config.seed is None else config.seed
+    tree = ExecutionTree()
+    trials = config.trials or (None if kind.plans else DEFAULT_TRIALS)
+    tuner = kind.make(
+        TunerContext(space, objectives, trials, seed, tree, tries, config.tuner_options)
+    )
+    plan = [Planned(Origin.DEFAULT)] if config.default else []
+    plan += [Planned(Origin.TRY, values) for values in tries]
+    return _Prepared(cell, config, objectives, space, kind, tuner, tree, tuple(plan), trials, seed)
+
+
+def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
+    now = time.time()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    name = ready.config.study or f"{ready.objectives[0].name}-{ready.kind.name}-{stamp}"
+    lints = tuple(str(lint) for lint in ready.cell.lints)
+    return StudyInfo(
+        name=name,
+        experiment=ready.config.experiment or "",
+        tuner=ready.kind.name,
+        tuner_options=ready.config.tuner_options,
+        trials=ready.trials,
+        seed=ready.seed,
+        objectives=ready.objectives,
+        space=ready.space,
+        constants=ready.cell.constants,
+        source=ready.cell.text,
+        fingerprint=ready.cell.fingerprint,
+        start=now,
+        command=setting.command,
+        source_name=setting.source_name,
+        remarks=_remarks(ready.tuner) + lints,
+    )
+
+
+def _remarks(tuner: Tuner) -> tuple[str, ...]:
+    remark = getattr(tuner, "remark", "")
+    return (remark,) if remark else ()
+
+
+def _with_runs(record: StudyRecord, writer: Any) -> StudyRecord:
+    trials = tuple(replace(t, run_id=writer.run_ids.get(t.number)) for t in record.trials)
+    return replace(
+        record,
+        info=replace(record.info, name=writer.study_name or record.info.name),
+        trials=trials,
+        run_id=writer.run_id,
+        experiment_id=writer.experiment_id,
+        tracking_uri=writer.tracking_uri,
+    )
+
+
+def _error(result: StudyResult, info: StudyInfo) -> BaseException | None:
+    finished = result.record.finished
+    if result.error is not None and finished is not None:
+        result.error.add_note(f"hpmagic: study {info.name} stopped: {finished.reason}")
+        return result.error
+    if finished is not None and finished.state == "interrupted":
+        return KeyboardInterrupt(f"study {info.name} {finished.reason}; its results are usable")
+    return None

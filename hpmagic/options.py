@@ -1,0 +1,379 @@
+"""The options of a study, declared once for the magic, the comment form, Python and the shell."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn
+
+from hpmagic.errors import OptionError, nearest
+from hpmagic.records import Direction, Objective
+
+__all__ = [
+    "OPTIONS",
+    "HelpAsked",
+    "Option",
+    "StudyConfig",
+    "config_from",
+    "help_text",
+    "parse_line",
+]
+
+
+class HelpAsked(Exception):
+    """``-h`` stands on the line: show the help page instead of running."""
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What a person asked for, understood.
+
+    ``timeout`` is in seconds. ``tries`` are the combinations from ``--try``, values still as text
+    (or as given from Python). ``trials`` and ``timeout`` None mean that the tuner decides.
+    """
+
+    tuner: str = "auto"
+    trials: int | None = None
+    timeout: float | None = None
+    objectives: tuple[Objective, ...] = ()
+    tries: tuple[Mapping[str, Any], ...] = ()
+    seed: int | None = None
+    study: str | None = None
+    experiment: str | None = None
+    default: bool = True
+    plan: bool = False
+    output: str | None = None
+    quiet: bool = False
+    pruner: str | None = None
+    tuner_options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: how it is spelled, what it takes and what it means."""
+
+    name: str
+    meaning: str
+    metavar: str | None = None
+    read: Callable[[str], Any] | None = None
+    short: str | None = None
+    many: bool = False
+    available: bool = True
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The keyword of this option in `hpmagic.tune`."""
+        return self.name.replace("-", "_")
+
+
+_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def read_duration(text: str) -> float:
+    """Seconds from ``90``, ``60s``, ``10m``, ``1.5h`` or ``1h30m``.
+
+    >>> read_duration("1h30m")
+    5400.0
+    """
+    parts = re.findall(r"(\d+(?:\.\d*)?)\s*([a-z]*)", text.strip().lower())
+    joined = "".join(number + unit for number, unit in parts)
+    whole = joined == re.sub(r"\s+", "", text.strip().lower())
+    if not parts or not whole or any(unit not in _UNITS for _, unit in parts):
+        raise ValueError("takes a time such as 90s, 10m or 1h30m")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError("must be longer than nothing")
+    return seconds
+
+
+def read_count(text: str) -> int:
+    """A whole number from 1 up."""
+    try:
+        value = int(text.replace("_", ""))
+    except ValueError:
+        raise ValueError("takes a whole number") from None
+    if value < 1:
+        raise ValueError("must be at least 1")
+    return value
+
+
+def read_seed(text: str) -> int:
+    """A whole number from 0 up to 2**32 - 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise ValueError("takes a whole number") from None
+    if not 0 <= value < 2**32:
+        raise ValueError("must be from 0 to 4294967295")
+    return value
+
+
+def read_name(text: str) -> str:
+    """A Python name."""
+    if not text.isidentifier():
+        raise ValueError("takes a Python name")
+    return text
+
+
+def read_try(text: str) -> dict[str, str]:
+    """``lr=0.1,units=(64, 32),kernel=rbf`` as texts by name; commas inside brackets do not split.
+
+    >>> read_try("lr=0.1,units=(64, 32)")
+    {'lr': '0.1', 'units': '(64, 32)'}
+    """
+    parts, depth, start, quote = [], 0, 0, ""
+    for at, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif char == "," and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    parts.append(text[start:])
+    values: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not name or not value:
+            raise ValueError("takes name=value pairs, such as lr=0.1,depth=3")
+        if name in values:
+            raise ValueError(f"gives {name} twice")
+        values[name] = value
+    return values
+
+
+_PRUNERS = ("none", "median", "asha", "hyperband")
+
+
+def read_pruner(text: str) -> str:
+    """The name of a pruner."""
+    if text not in _PRUNERS:
+        raise ValueError(f"takes one of {', '.join(_PRUNERS)}{nearest(text, _PRUNERS)}")
+    return text
+
+
+def read_text(text: str) -> str:
+    """Any text but the empty one."""
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("trials", "how many trials in all, the default among them", "N", read_count, "n"),
+    Option(
+        "timeout", "begin no further trial after this long: 90s, 10m, 1h30m", "TIME", read_duration
+    ),
+    Option("trial-timeout", "end a trial after this long", "TIME", read_duration, available=False),
+    Option(
+        "minimize", "the metric to make small; needs no annotation", "NAME", read_text, many=True
+    ),
+    Option(
+        "maximize", "the metric to make large; needs no annotation", "NAME", read_text, many=True
+    ),
+    Option(
+        "try",
+        "a hunch to run first: lr=0.1,depth=3; the rest as written; may be repeated",
+        "VALUES",
+        read_try,
+        many=True,
+    ),
+    Option(
+        "pruner",
+        f"what stops hopeless trials: {', '.join(_PRUNERS)}",
+        "NAME",
+        read_pruner,
+        available=False,
+    ),
+    Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
+    Option("seed", "makes the study repeatable, value for value", "S", read_seed),
+    Option("jobs", "trials at the same time", "N", read_count, "j", available=False),
+    Option("engine", "where trials run: local, ray, dask", "NAME", read_text, available=False),
+    Option("repeats", "seeds per configuration", "K", read_count, available=False),
+    Option("study", "the study's name in MLflow", "NAME", read_text),
+    Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),
+    Option("resume", "continue the study of that name", available=False),
+    Option("fresh", "start anew even if such a study exists", available=False),
+    Option("no-default", "leave out trial 0, the values written in the code"),
+    Option("plan", "say what would run, and run nothing"),
+    Option("output", "the variable that gets the Study (study)", "VAR", read_name, "o"),
+    Option("quiet", "show nothing but the result", short="q"),
+)
+"""Every option, in the order of the help page."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(message)
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        assert option.read is not None
+        try:
+            return option.read(text)
+        except ValueError as error:
+            raise OptionError(f"{option.flag} {error}, but got `{text}`") from None
+
+    return read
+
+
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for option in OPTIONS:
+        flags = ([f"-{option.short}"] if option.short else []) + [option.flag]
+        if option.read is None:
+            parser.add_argument(*flags, dest=option.key, action="store_true", default=None)
+        else:
+            action = "append" if option.many else "store"
+            parser.add_argument(
+                *flags, dest=option.key, type=_reader(option), action=action, default=None
+            )
+    parser.add_argument("-h", "--help", dest="help", action="store_true")
+    return parser
+
+
+def parse_line(
+    line: str | Iterable[str],
+    tuners: Iterable[str],
+    evaluate: Callable[[str], object] | None = None,
+    over: Iterable[str] = (),
+) -> StudyConfig:
+    """A `StudyConfig` from the words after ``%%tune``.
+
+    Args:
+        line: the words, as one text (quoted as in a shell) or split.
+        tuners: the known tuners' names.
+        evaluate: gives the value of ``$name`` and ``{expression}`` words, when there is a kernel.
+        over: words from elsewhere (the shell) that win over the line's own.
+
+    Raises:
+        OptionError: an unknown word or a bad value; names the nearest known word.
+        HelpAsked: ``-h`` stands among the words.
+    """
+    words = _split(line) if isinstance(line, str) else list(line)
+    if evaluate is not None:
+        words = [_expand(word, evaluate) for word in words]
+    known = list(tuners)
+    return _config(_given(words, known) | _given(list(over), known))
+
+
+def _given(words: list[str], known: list[str]) -> dict[str, Any]:
+    found, rest = _parser().parse_known_args(words)
+    if found.help:
+        raise HelpAsked
+    given = {
+        key: value for key, value in vars(found).items() if key != "help" and value is not None
+    }
+    for word in rest:
+        if word.startswith("-"):
+            flags = [option.flag for option in OPTIONS] + [
+                f"-{o.short}" for o in OPTIONS if o.short
+            ]
+            raise OptionError(f"unknown option `{word}`{nearest(word, flags)}")
+        if "tuner" in given:
+            raise OptionError(f"one tuner is enough, but got `{given['tuner']}` and `{word}`")
+        if word not in known:
+            hint = nearest(word, known) or f"; there are {', '.join(known)}"
+            raise OptionError(f"unknown tuner `{word}`{hint}")
+        given["tuner"] = word
+    return given
+
+
+def config_from(tuner: str, tuners: Iterable[str], given: Mapping[str, Any]) -> StudyConfig:
+    """A `StudyConfig` from the keywords of `hpmagic.tune`: the options' names with underscores.
+
+    Raises:
+        OptionError: an unknown keyword or a bad value.
+    """
+    known = list(tuners)
+    if tuner not in known:
+        raise OptionError(f"unknown tuner `{tuner}`{nearest(tuner, known)}")
+    by_key = {option.key: option for option in OPTIONS} | {"tries": _by_name("try")}
+    values: dict[str, Any] = {"tuner": tuner}
+    for key, value in given.items():
+        option = by_key.get(key)
+        if option is None:
+            raise OptionError(f"unknown option `{key}`{nearest(key, by_key)}")
+        if value is None or value is False:
+            continue
+        if option.read is None:
+            values[option.key] = True
+            continue
+        many = value if option.many and isinstance(value, list | tuple) else [value]
+        read = [v if isinstance(v, Mapping) else _reader(option)(str(v)) for v in many]
+        values[option.key] = read if option.many else read[0]
+    return _config(values)
+
+
+def _by_name(name: str) -> Option:
+    return next(option for option in OPTIONS if option.name == name)
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError as error:
+        raise OptionError(f"the line cannot be read: {str(error).lower()}") from None
+
+
+def _expand(word: str, evaluate: Callable[[str], object]) -> str:
+    if re.fullmatch(r"\$[A-Za-z_]\w*", word):
+        return str(evaluate(word[1:]))
+    if re.fullmatch(r"\{[^{}]+\}", word):
+        return str(evaluate(word[1:-1]))
+    return word
+
+
+def _config(given: Mapping[str, Any]) -> StudyConfig:
+    for option in OPTIONS:
+        if option.key in given and not option.available:
+            raise OptionError(f"`{option.flag}` is not available yet in this version of hpmagic")
+    objectives = [Objective(name, Direction.MINIMIZE) for name in given.get("minimize", ())]
+    objectives += [Objective(name, Direction.MAXIMIZE) for name in given.get("maximize", ())]
+    names = [objective.name for objective in objectives]
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(f"`{name}` is asked for twice among --minimize and --maximize")
+    plain = {f.name for f in fields(StudyConfig)} & set(given) - {"objectives", "tries"}
+    return StudyConfig(
+        objectives=tuple(objectives),
+        tries=tuple(given.get("try", ())),
+        default=not given.get("no_default", False),
+        **{name: given[name] for name in plain},
+    )
+
+
+def help_text(tuners: Mapping[str, str]) -> str:
+    """The page that ``%%tune?``, ``%%tune -h`` and ``hpmagic run -h`` show.
+
+    Args:
+        tuners: what each known tuner does, by name.
+    """
+    lines = ["Tuners", ""]
+    width = max(map(len, tuners), default=0)
+    lines += [f"  {name:<{width}}  {summary}" for name, summary in tuners.items()]
+    lines += ["", "Options", ""]
+    spelled = [
+        (
+            ", ".join(([f"-{o.short}"] if o.short else []) + [o.flag])
+            + (f" {o.metavar}" if o.metavar else ""),
+            o.meaning,
+        )
+        for o in OPTIONS
+        if o.available
+    ]
+    width = max(len(flags) for flags, _ in spelled)
+    lines += [f"  {flags:<{width}}  {meaning}" for flags, meaning in spelled]
+    return "\n".join(lines)
