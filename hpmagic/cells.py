@@ -1,0 +1,81 @@
+"""The cells of a file: a notebook's, or those of a ``# %%`` script."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpmagic.errors import OptionError
+from hpmagic.notebook.header import Header, find_header
+
+__all__ = ["FileCell", "read_cells"]
+
+_MARKER = re.compile(r"^#\s*%%(?!\s*tune\b)(.*)$")
+
+
+@dataclass(frozen=True)
+class FileCell:
+    """One code cell: its text, and the file's line on which it begins (1 in a notebook)."""
+
+    number: int
+    text: str
+    line: int
+
+    @property
+    def header(self) -> Header | None:
+        """The line that makes it a study, if there is one."""
+        return find_header(self.text)
+
+
+def read_cells(path: Path) -> list[FileCell]:
+    """The code cells of a file, in order, numbered from 1. Runs nothing.
+
+    A ``.py`` file is cut at its ``# %%`` lines; cells marked ``[markdown]`` are left out. Without
+    such lines the file is one cell. ``# %%tune`` (how jupytext writes a ``%%tune`` cell) begins a
+    cell and is its header.
+
+    Raises:
+        OptionError: the file cannot be read, or is neither a notebook nor Python.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise OptionError(f"cannot read {path}: {why}") from None
+    if path.suffix == ".ipynb":
+        return _notebook_cells(path, text)
+    if path.suffix == ".py":
+        return _script_cells(text)
+    raise OptionError(f"{path} is neither a notebook (.ipynb) nor a script (.py)")
+
+
+def _notebook_cells(path: Path, text: str) -> list[FileCell]:
+    try:
+        cells = json.loads(text)["cells"]
+        code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError):
+        raise OptionError(f"{path} is not a notebook: it has no readable cells") from None
+    return [FileCell(number, source, 1) for number, source in enumerate(code, start=1)]
+
+
+def _script_cells(text: str) -> list[FileCell]:
+    cells: list[FileCell] = []
+    lines, begin, markdown = text.splitlines(keepends=True), 0, False
+
+    def close(end: int) -> None:
+        body = "".join(lines[begin:end])
+        if body.strip() and not markdown:
+            cells.append(FileCell(len(cells) + 1, body, begin + 1))
+
+    for at, line in enumerate(lines):
+        marker = _MARKER.match(line)
+        if marker:
+            close(at)
+            begin, markdown = at + 1, "[markdown]" in marker[1] or "[raw]" in marker[1]
+        elif re.match(r"^#\s+%%tune\b", line):
+            close(at)
+            begin, markdown = at, False
+    close(len(lines))
+    return cells
