@@ -151,9 +151,9 @@ def _spelled(distribution: Distribution, low: float, high: float) -> str:
         top = max(round(high), bottom + 1)
         if distribution.step > 1:
             step, first = distribution.step, distribution.low
-            bottom = first + round((bottom - first) / step) * step
+            bottom = first + math.floor((bottom - first) / step + 0.5) * step
             bottom = first if bottom < 1 <= first else bottom
-            top = bottom + max(1, round((top - bottom) / step)) * step
+            top = bottom + max(1, math.floor((top - bottom) / step + 0.5)) * step
         tail = f", step={distribution.step}" if distribution.step > 1 else ""
         return f"int({bottom}, {top}{tail}{', log=True' if distribution.log else ''})"
     if isinstance(distribution, Uniform):

@@ -241,7 +241,7 @@ def _literal(trial: Trial, name: str) -> str:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[\s=]+", "_", clean(name, 80))
+    return re.sub(r"[\s=\"'\\]+", "_", clean(name, 80)) or "_"
 
 
 def _value(text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 import simulated
 
 from hpmagic.display.plots import KINDS, plot
-from hpmagic.distributions import Choice, Int, LogUniform, Normal, Uniform
+from hpmagic.distributions import MISSING, Choice, Int, LogUniform, Normal, Uniform
 from hpmagic.errors import OptionError
 from hpmagic.records import StudyStarted, TrialFinished, TrialState
 
@@ -61,7 +61,8 @@ def test_names_with_markup_are_text(kind):
         )
         for i in range(20)
     ]  # fmt: skip
-    stream = [StudyStarted(simulated.info(20, table=table)), *map(TrialFinished, trials)]
+    told = simulated.info(20, table={name: (d, MISSING) for name, d in table.items()})
+    stream = [StudyStarted(told), *map(TrialFinished, trials)]
     plot(simulated.record_of(stream), kind)._repr_png_()
 
 
