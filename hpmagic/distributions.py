@@ -188,7 +188,7 @@ class Distribution(ABC):
         return value if is_literal(value) else self.label(value)
 
     def parse(self, label: str) -> Any:
-        """The plain value that has this label; unknown labels are read as literals, else as text."""
+        """The plain value that has this label; others are read as literals, else as text."""
         try:
             value = ast.literal_eval(label)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
@@ -198,7 +198,7 @@ class Distribution(ABC):
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """Floats from ``low`` to ``high``, both included; on a lattice from ``low`` when ``step`` is given.
+    """Floats from ``low`` to ``high``, both included; with ``step``, on a lattice from ``low``.
 
     A ``high`` that the lattice does not meet is lowered to its last point.
 
@@ -359,7 +359,8 @@ class Int(Distribution):
             raise SpaceError(f"int: with log=True low >= 1 must hold, but got low={self.low}")
         if self.log and self.step != 1:
             raise SpaceError(
-                f"int: log=True and step cannot be combined, but got step={self.step}; drop one of them"
+                "int: log=True and step cannot be combined, but got "
+                f"step={self.step}; drop one of them"
             )
         object.__setattr__(self, "high", self.low + (self.high - self.low) // self.step * self.step)
 
@@ -447,11 +448,8 @@ class Choice(Distribution):
             if option is value:
                 return index
         for index, option in enumerate(self.options):
-            try:
-                if type(option) is type(value) and bool(option == value):
-                    return index
-            except Exception:  # noqa: BLE001 - a stranger's __eq__ may raise anything
-                continue
+            if type(option) is type(value) and _equal(option, value):
+                return index
         return None
 
     def contains(self, value: object) -> bool:
@@ -582,6 +580,13 @@ class LogNormal(Normal):
 
     def to_unit(self, value: float) -> float:
         return NormalDist(self.mu, self.sigma).cdf(math.log(value))
+
+
+def _equal(a: object, b: object) -> bool:
+    try:
+        return bool(a == b)
+    except Exception:  # noqa: BLE001 - a stranger's __eq__ may raise anything
+        return False
 
 
 def _bin(unit: float, size: int) -> int:

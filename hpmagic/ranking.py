@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hpmagic.records import Objective, Origin, Trial, TrialState
 
-__all__ = ["best_trial", "best_so_far", "default_trial", "gain", "pareto_front"]
+__all__ = ["best_so_far", "best_trial", "default_trial", "gain", "pareto_front"]
 
 
 def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:

@@ -164,7 +164,7 @@ class StudyInfo:
 class StudyRecord:
     """A study as far as it has come: all that `results`, `display` and `tracking` need to know.
 
-    ``run_id``, ``experiment_id`` and ``tracking_uri`` say where it is in MLflow; None when it is not.
+    ``run_id``, ``experiment_id`` and ``tracking_uri`` say where it is in MLflow; None when nowhere.
     """
 
     info: StudyInfo

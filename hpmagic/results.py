@@ -71,8 +71,8 @@ class Study:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a trial: ``number``, ``state``, ``params.*``, ``metrics.*``, ``origin``, ``start``
-        (UTC), ``duration`` (seconds), ``run_id``, ``reason``.
+        """One row a trial: ``number``, ``state``, ``params.*``, ``metrics.*``, ``origin``,
+        ``start`` (UTC), ``duration`` (seconds), ``run_id``, ``reason``.
 
         Ints are ints and bools are bools; hyperparameters that a trial did not reach are NA.
         """

@@ -101,9 +101,10 @@ def run_study(
     Raises:
         Exception: what the tuner or a listener raised; the study is closed first.
     """
-    return _Loop(info, runner, tuner, tree, listeners, around_trial, judge).run(
-        list(plan), limits or Limits(), stop
+    loop = _Loop(
+        info, runner, tuner, tree, listeners=listeners, around_trial=around_trial, judge=judge
     )
+    return loop.run(list(plan), limits or Limits(), stop)
 
 
 class _Loop:
@@ -113,6 +114,7 @@ class _Loop:
         runner: Runner,
         tuner: Tuner,
         tree: ExecutionTree,
+        *,
         listeners: Sequence[Listener],
         around_trial: Callable[[int], AbstractContextManager[object]],
         judge: Callable[[int, Report], None] | None,
