@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from hpmagic.distributions import MISSING, Choice, Distribution, is_literal
 from hpmagic.errors import AnnotationError, HpmagicError, ObjectiveError
@@ -121,13 +121,7 @@ class TrialHooks:
     def report(self, number: int, value: Any, step: object = None) -> bool:
         """Record a metric; True when its loop is to be left."""
         mark = self._cell.marks[number]
-        figure = as_float(value)
-        if figure is None:
-            with self._noting_faults():
-                raise ObjectiveError(
-                    f"{mark.name} must be a number, but is {_kind(value)} at line "
-                    f"{mark.statement.lineno}"
-                )
+        figure = self._figure(mark.name, value, f" at line {mark.statement.lineno}")
         report = self.record(mark.name, figure, self._step(mark, step))
         if mark.patience is None or mark.objective is None:
             return False
@@ -137,6 +131,15 @@ class TrialHooks:
         self._stopping.add(number)
         self.stopped_early.append(f"{mark.name} at step {report.step}")
         return True
+
+    def report_named(self, name: str, value: Any, step: int) -> None:
+        """Record a metric that no line of the cell assigns: a framework's callback has it."""
+        self.record(name, self._figure(name, value), step)
+
+    def fail(self, error: HpmagicError) -> NoReturn:
+        """End the trial with a mistake of the person's, even if the cell swallows it."""
+        with self._noting_faults():
+            raise error
 
     def record(self, name: str, value: float, step: int | None) -> Report:
         """Keep a report and hand it on."""
@@ -191,6 +194,12 @@ class TrialHooks:
                 value = parameter.default
             self.drawn[name] = drawn = _Drawn(distribution, value, written)
             return drawn
+
+    def _figure(self, name: str, value: Any, where: str = "") -> float:
+        figure = as_float(value)
+        if figure is None:
+            self.fail(ObjectiveError(f"{name} must be a number, but is {_kind(value)}{where}"))
+        return figure
 
     def _step(self, mark: Mark, counter: object) -> int | None:
         if mark.loop is None:

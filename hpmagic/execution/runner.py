@@ -9,6 +9,7 @@ from typing import Any
 
 from hpmagic.execution.awaiting import run_coroutine
 from hpmagic.execution.capture import Capture
+from hpmagic.execution.current import running
 from hpmagic.execution.hooks import CallbackFault, TrialHooks
 from hpmagic.execution.instrument import compile_cell
 from hpmagic.execution.interrupt import exposed, held, interrupt_requested
@@ -107,7 +108,8 @@ class KernelRunner:
             with self._capture.trial():
                 try:
                     with exposed():
-                        self._execute()
+                        with running(hooks):
+                            self._execute()
                         if hooks.stop is None and hooks.fault is None:
                             bindings, _ = self._namespace.changes()
                             self._metrics.finish(hooks, bindings, self._namespace.variables)
@@ -136,7 +138,8 @@ class KernelRunner:
     def _reason(self, state: TrialState, error: BaseException | None, hooks: TrialHooks) -> str:
         if state is TrialState.PRUNED:
             last = hooks.reports[-1] if hooks.reports else None
-            return f"pruned at step {last.step} of {last.name}" if last else "pruned"
+            where = f"pruned at step {last.step} of {last.name}" if last else "pruned"
+            return f"{where}: {hooks.stop}" if str(hooks.stop) else where
         if state is TrialState.INTERRUPTED:
             return "stopped by hand"
         return "" if error is None else reason_of(error, self._cell.filename)
