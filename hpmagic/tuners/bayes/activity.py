@@ -53,7 +53,7 @@ class Activity:
     def predict(self, units: Array) -> Flags:
         """Flags for rows of units; a hyperparameter depends on earlier ones only."""
         active = np.tile(self.always, (len(units), 1))
-        for index, rule in self.rules:
+        for index, rule in self.rules if len(units) else ():
             active[:, index] = rule(np.where(active, units, _NOT_REACHED))
         return active
 
