@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpmagic.display.importance import Importance, importances
-from hpmagic.display.words import abridged, clean, count, isolated, number, range_text
+from hpmagic.display.words import abridged, clean, count, duration, isolated, number, range_text
 from hpmagic.distributions import Distribution, Int, LogUniform, Uniform
 from hpmagic.ranking import best_trial, default_trial
 from hpmagic.records import StudyRecord, Trial, TrialState
+from hpmagic.savings import savings
 
 __all__ = ["Finding", "edge_advice", "findings"]
 
@@ -22,7 +23,7 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind`` is importance, edge, default, flat or failures; ``text`` is one sentence or two."""
+    """``kind`` is importance, edge, default, flat, pruning or failures; ``text`` says it plainly."""
 
     kind: str
     text: str
@@ -41,7 +42,20 @@ def findings(record: StudyRecord) -> tuple[Finding, ...]:
         found += _importance(shares, record)
         if not flat and len(objectives) == 1 and len(complete) >= 5:
             found += _edges(record, best, shares)
-    return tuple(f for f in found if f is not None)[:_MOST]
+    return (*[f for f in found if f is not None][:_MOST], *_saved(record))
+
+
+def _saved(record: StudyRecord) -> list[Finding]:
+    objectives = record.info.objectives
+    saved = savings(record.trials, objectives[0].name) if objectives else None
+    if saved is None:
+        return []
+    time = f", about {duration(saved.seconds)}" if saved.seconds >= 0.05 else ""
+    text = (
+        f"Pruning saved about {saved.steps:,} of {saved.of_steps:,} steps{time}: it stopped "
+        f"{count(saved.trials, 'trial')} early."
+    )
+    return [Finding("pruning", text)]
 
 
 def _name(name: str) -> str:

@@ -20,6 +20,7 @@ from hpmagic.display.words import (
 )
 from hpmagic.distributions import MISSING, is_literal, literal_text
 from hpmagic.records import Origin, StudyRecord, Trial, TrialState
+from hpmagic.savings import savings
 from hpmagic.space import SearchSpace
 
 __all__ = [
@@ -160,6 +161,9 @@ def end_line(progress: Progress) -> str:
     if progress.gain is not None:
         pieces.append(f"gain={progress.gain:.6g}")
     pieces.append(f"seconds={progress.elapsed(finished.end):.1f}")
+    saved = savings(progress.trials, progress.objective.name)
+    if saved is not None:
+        pieces += [f"saved_steps={saved.steps}", f"saved_seconds={saved.seconds:.1f}"]
     pieces.append(f"reason={_value(clean(finished.reason, 200))}")
     return " ".join(pieces)
 
@@ -245,8 +249,8 @@ def _key(name: str) -> str:
 
 
 def _value(text: str) -> str:
-    """A value that a script can split off: quoted when it holds a space, a quote or ``=``."""
+    """A value that a script can split off: quoted when it holds a space, quote, backslash or ``=``."""
     text = clean(text, 200)
-    if text and not re.search(r"[\s\"'=]", text):
+    if text and not re.search(r"[\s\"'=\\]", text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

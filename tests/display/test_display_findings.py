@@ -196,3 +196,12 @@ def test_many_failures_name_their_cause():
 def test_a_single_failure_is_no_finding():
     """One in forty is the failures' own list."""
     assert "failures" not in kinds(simulated.record(40, failing=0.03))
+
+
+def test_what_pruning_saved_is_said_in_steps_and_in_time():
+    record = simulated.record(40, steps=20, pruning=0.4)
+    said = [found.text for found in findings(record) if found.kind == "pruning"]
+    assert len(said) == 1
+    assert said[0].startswith("Pruning saved about ")
+    assert " steps, about " in said[0]
+    assert not [f for f in findings(simulated.record(40, steps=20)) if f.kind == "pruning"]

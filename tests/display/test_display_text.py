@@ -130,3 +130,12 @@ def test_space_table_lines_up():
     assert len(lines) == 6
     assert {line.index(word) for line, word in zip(lines, ("searched", "logu", "choice"))} == {16}
     assert text.space_table(SearchSpace()) == "nothing is tuned"
+
+
+def test_log_ends_with_what_pruning_saved():
+    """In steps and in seconds, as keys of the last line."""
+    end = text.end_line(folded(simulated.events(40, steps=20, pruning=0.4)))
+    keys = dict(part.partition("=")[::2] for part in shlex.split(end))
+    assert int(keys["saved_steps"]) > 0
+    assert float(keys["saved_seconds"]) > 0
+    assert "saved_steps" not in text.end_line(folded(simulated.events(40, steps=20)))
