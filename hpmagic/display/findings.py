@@ -23,7 +23,7 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind`` is importance, edge, default, flat, pruning or failures; ``text`` says it plainly."""
+    """``kind`` is importance, edge, default, flat, pruning or failures; ``text`` says it."""
 
     kind: str
     text: str

@@ -249,7 +249,7 @@ def _key(name: str) -> str:
 
 
 def _value(text: str) -> str:
-    """A value that a script can split off: quoted when it holds a space, quote, backslash or ``=``."""
+    """A value that a script can split off: quoted if it has a space, quote, backslash or ``=``."""
     text = clean(text, 200)
     if text and not re.search(r"[\s\"'=\\]", text):
         return text
