@@ -1,0 +1,195 @@
+"""Real servers and a real browser, for tests of what has a face."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(
+    (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))),
+    None,
+)
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here: the pages cannot be looked at"
+)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """This process's environment with every state directory inside ``folder``."""
+    clean = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "HPMAGIC", "PYTEST"))
+    }
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "run",
+        "JUPYTERLAB_SETTINGS_DIR": "lab-settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "lab-workspaces",
+        "IPYTHONDIR": "ipython",
+        "HPMAGIC_HOME": "hpmagic",
+    }
+    for name, place in places.items():
+        clean[name] = str(folder / ".state" / place)
+        Path(clean[name]).mkdir(parents=True, exist_ok=True)
+    return clean | more
+
+
+@contextmanager
+def server(command: list[str], folder: Path, url: str, env: Mapping[str, str]) -> Iterator[None]:
+    """A server process, from the moment it answers at ``url`` until it has been ended."""
+    log = (folder / "server.log").open("wb")
+    process = subprocess.Popen(
+        command, cwd=folder, env=dict(env), stdout=log, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        _until_it_answers(process, url, folder / "server.log")
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        log.close()
+
+
+def _until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"{url} does not answer:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+@contextmanager
+def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
+    """JupyterLab on ``folder``; gives the address without a path, and needs no token."""
+    port = free_port()
+    env = environment(folder)
+    settings = {
+        "notebook-extension/tracker": {"autoStartDefaultKernel": True},
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "apputils-extension/themes": {"theme": f"JupyterLab {'Dark' if dark else 'Light'}"},
+    }
+    for name, values in settings.items():
+        file = Path(env["JUPYTERLAB_SETTINGS_DIR"], f"@jupyterlab/{name}.jupyterlab-settings")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    kernels = Path(env["JUPYTER_DATA_DIR"]) / "kernels" / "python3"
+    kernels.mkdir(parents=True)
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    (kernels / "kernel.json").write_text(json.dumps(spec))
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+        f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+        f"--notebook-dir={folder}",
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    with server(command, folder, f"{url}/api", env):
+        yield url
+
+
+@contextmanager
+def mlflow_ui(folder: Path, uri: str) -> Iterator[str]:
+    """MLflow's own server over a store; gives its address."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1",
+        "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    env = environment(folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    with server(command, folder, f"{url}/health", env):
+        yield url
+
+
+@contextmanager
+def browser_page(width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[Any]:
+    """A page of a headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                  "--disable-background-networking", "--disable-component-update",
+                  "--disable-sync"],
+        )  # fmt: skip
+        try:
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme=scheme
+            )
+            yield page
+        finally:
+            browser.close()
+
+
+class Notebook:
+    """A notebook open in JupyterLab, driven as a person does."""
+
+    def __init__(self, page: Any, url: str, name: str) -> None:
+        self.page = page
+        page.goto(f"{url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+        page.wait_for_selector(
+            '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000
+        )
+
+    def run_all(self) -> None:
+        """Run > Run All Cells, without waiting for their end."""
+        self.page.click("text=Run >> nth=0")
+        self.page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
+
+    def outputs(self) -> list[str]:
+        """The text of each code cell's output area."""
+        return list(
+            self.page.evaluate(
+                "() => [...document.querySelectorAll('.jp-CodeCell')]"
+                ".map(c => c.querySelector('.jp-Cell-outputArea')?.innerText ?? '')"
+            )
+        )
+
+    def wait_until_done(self, cells: int, seconds: float = 240) -> None:
+        """Until the last code cell has its execution count and the kernel is idle."""
+        self.page.wait_for_function(
+            "n => { const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+            ".map(e => e.innerText); return p.length >= n && /\\[\\d+\\]/.test(p[n - 1]) }",
+            arg=cells,
+            timeout=seconds * 1000,
+        )
+
+    def save(self) -> None:
+        """Control-S, until the file is not dirty any more."""
+        self.page.keyboard.press("Control+s")
+        self.page.wait_for_function(
+            "() => !document.querySelector('.jp-mod-dirty')", timeout=30_000
+        )
