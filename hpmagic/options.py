@@ -158,14 +158,13 @@ def read_try(text: str) -> dict[str, str]:
     return values
 
 
-_PRUNERS = ("none", "median", "asha", "hyperband")
 _ENGINES = ("local", "ray", "dask")
 
 
 def read_pruner(text: str) -> str:
     """The name of a pruner."""
-    if text not in _PRUNERS:
-        raise ValueError(f"takes one of {', '.join(_PRUNERS)}{nearest(text, _PRUNERS)}")
+    if text not in PRUNERS:
+        raise ValueError(f"takes one of {', '.join(PRUNERS)}{nearest(text, PRUNERS)}")
     return text
 
 
@@ -197,11 +196,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "pruner",
-        f"what stops hopeless trials: {', '.join(_PRUNERS)}",
+        f"what stops hopeless trials: {', '.join(PRUNERS)}",
         "NAME",
         read_pruner,
         available=False,
-        values=_PRUNERS,
+        values=PRUNERS,
     ),
     Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
@@ -251,7 +250,7 @@ def _parser() -> _Parser:
         if option.read is None:
             parser.add_argument(*flags, dest=option.key, action="store_true", default=None)
         else:
-            # Values are read afterwards: argparse would replace what a reader says by its own words.
+            # Values are read later: argparse would replace what a reader says by its own words.
             action = "append" if option.many else "store"
             parser.add_argument(*flags, dest=option.key, action=action, default=None)
     parser.add_argument("-h", "--help", dest="help", action="store_true")
