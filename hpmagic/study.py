@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from hpmagic.records import (
     TrialStarted,
     TrialState,
 )
-from hpmagic.space import Parameter
+from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, Tuner
 from hpmagic.tuners.tree import ExecutionTree, Walk
 
@@ -137,6 +138,8 @@ class _Loop:
         self.emit(StudyStarted(self.info))
         try:
             state, reason = self.trials_until_done(plan, limits, stop, begun)
+            if state == "complete" and len(self.errors) == len(self.trials) > 0:
+                state, reason = "failed", _all_failed(len(self.trials))
         except KeyboardInterrupt:
             state, reason = "interrupted", _stopped(self.trials)
         finally:
@@ -173,7 +176,7 @@ class _Loop:
         """The next of the plan that has not been run already under other words."""
         while plan:
             planned = plan.pop(0)
-            _, known = self.tree.path({**self.info.space.defaults, **planned.values})
+            _, known = self.tree.path(_AsPlanned(planned, self.info.space))
             if not known:
                 return planned
         return None
@@ -187,7 +190,7 @@ class _Loop:
 
         def draw(parameter: Parameter) -> Any:
             if planned is not None:
-                return _planned_value(planned, parameter)
+                return _planned_value(planned, parameter, self.info.space)
             assert proposal is not None
             try:
                 return walk.draw(parameter, proposal.suggest, self.rng)
@@ -213,8 +216,8 @@ class _Loop:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))
         if best_trial(self.trials, self.info.objectives) is trial:
             self.best = outcome
-        self.tuner.tell(trial)
         self.emit(TrialFinished(trial))
+        self.tuner.tell(trial)
         return trial
 
     def emit(self, event: Event) -> None:
@@ -222,9 +225,30 @@ class _Loop:
             listener(event)
 
 
-def _planned_value(planned: Planned, parameter: Parameter) -> Any:
-    if parameter.name in planned.values:
-        return planned.values[parameter.name]
+class _AsPlanned(dict[str, Any]):
+    """The values of a planned trial by name, as far as they are known before it runs."""
+
+    def __init__(self, planned: Planned, space: SearchSpace) -> None:
+        super().__init__()
+        self.planned = planned
+        self.space = space
+
+    def __missing__(self, name: str) -> Any:
+        parameter = self.space.find(name)
+        if parameter is None:
+            raise KeyError(name)
+        value = _planned_value(self.planned, replace(parameter, name=name), self.space)
+        if value is WRITTEN:
+            raise KeyError(name)
+        return value
+
+
+def _planned_value(planned: Planned, parameter: Parameter, space: SearchSpace) -> Any:
+    """The value planned for a name, or for all that fill in the same braces; else as written."""
+    found = space.find(parameter.name)
+    for name in (parameter.name, found.name if found else parameter.name):
+        if name in planned.values:
+            return planned.values[name]
     return WRITTEN if parameter.default is MISSING else parameter.default
 
 
@@ -245,6 +269,7 @@ def _trial(
     finals = metrics | dict(outcome.values)
     known = [finals[o.name] for o in objectives if o.name in finals]
     usable = outcome.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    usable = usable and all(map(math.isfinite, known))
     return Trial(
         number=number,
         state=outcome.state,
@@ -266,6 +291,10 @@ def _stopped(trials: Sequence[Trial]) -> str:
     return (
         f"stopped by hand after {sum(t.state is not TrialState.INTERRUPTED for t in trials)} trials"
     )
+
+
+def _all_failed(count: int) -> str:
+    return "the trial failed" if count == 1 else f"all {count} trials failed"
 
 
 def _every(count: int) -> str:
