@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from hpmagic.display.findings import saved_text
 from hpmagic.errors import HpmagicError
 from hpmagic.ranking import best_trial, default_trial, gain
 from hpmagic.records import StudyRecord, TrialState
@@ -59,6 +60,8 @@ def note(record: StudyRecord) -> str:
         f"{len(record.trials)} trials ({states or 'none'}) by `{info.tuner}`, seed {info.seed}."
         f"{ended}"
     )
+    if saved := saved_text(record):
+        parts.append(saved)
     links = []
     if link := _comparison(record):
         links.append(f"[Compare the best trials]({link})")
