@@ -2,59 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
-import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from hpmagic import __version__
-from hpmagic.errors import HpmagicWarning, StoreError
+from hpmagic.errors import HpmagicWarning
 from hpmagic.execution.interrupt import held
-from hpmagic.records import (
-    Event,
-    MetricReported,
-    Origin,
-    Report,
-    StudyFinished,
-    StudyInfo,
-    StudyStarted,
-    Trial,
-    TrialFinished,
-    TrialStarted,
-)
+from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished
 from hpmagic.tracking.active import active_trial
-from hpmagic.tracking.codec import info_to_json, trial_to_json
 from hpmagic.tracking.courier import Courier, first_line
-from hpmagic.tracking.delivery import Header, blobs_of
-from hpmagic.tracking.frames import encode
-from hpmagic.tracking.home import spool_directory
-from hpmagic.tracking.origin import person_tags
+from hpmagic.tracking.ledger import Ledger, writable_directory
 from hpmagic.tracking.place import place_of, redacted, study_environment
-from hpmagic.tracking.runs import known_of
-from hpmagic.tracking.spool import Spool, SpoolReader
+from hpmagic.tracking.spool import Spool
 from hpmagic.tracking.store import connect
 
 __all__ = ["MlflowWriter"]
 
-FLUSH: Final = 1.0
-"""Seconds after which the reports of a trial that still runs go to the disk."""
 PATIENCE: Final = 15.0
 """Seconds that a trial whose cell uses MLflow waits for its run."""
-
-
-@dataclass
-class _Open:
-    """A trial that runs: who chose its values, and its reports so far."""
-
-    origin: Origin
-    start: float
-    flushed: float
-    reports: list[Report] = field(default_factory=list)
-    written: int = 0
 
 
 class MlflowWriter:
@@ -87,21 +54,10 @@ class MlflowWriter:
         """What the person should know, one sentence each; also given as warnings."""
         self._place = place_of(experiment, fallback_experiment)
         self._uses_mlflow = uses_mlflow
-        try:
-            self._directory = spool_directory()
-        except OSError as error:
-            raise StoreError(
-                f"trials cannot be kept on disk ({error}); set HPMAGIC_HOME to a folder that can "
-                "be written to"
-            ) from None
+        self._ledger = Ledger(writable_directory(), self._place, exact=uses_mlflow)
         self._courier = Courier(self._place, make_client)
         self._settings = ExitStack()
-        self._spool: Spool | None = None
-        self._reader: SpoolReader | None = None
-        self._known: Mapping[str, Any] = {}
-        self._open: dict[int, _Open] = {}
-        self._said_failing = False
-        self._ended = self._drained = False
+        self._set = self._said_stuck = self._drained = False
 
     @property
     def run_ids(self) -> dict[int, str]:
@@ -133,26 +89,20 @@ class MlflowWriter:
 
     def open(self, seconds: float = 60.0) -> bool:
         """Open the store now and wait for it; whether it is open. A study does without."""
-        self._begin_settings()
-        self._courier.start()
+        self._start()
         return self._courier.wait_until_ready(seconds)
 
     def __call__(self, event: Event) -> None:
         """Take down an event."""
         with held():
-            match event:
-                case MetricReported(number=number, report=report):
-                    self._reported(number, report)
-                case TrialStarted(number=number, origin=origin, start=start):
-                    self._open[number] = _Open(origin, start, start)
-                    self._write("began", asdict(event))
-                case TrialFinished(trial=trial):
-                    self._finished(trial)
-                case StudyStarted(info=info):
-                    self._started(info)
-                case StudyFinished():
-                    self._ended = True
-                    self._write("end", asdict(event), durable=True)
+            self._ledger(event)
+            if isinstance(event, StudyStarted):
+                assert self._ledger.spool is not None
+                assert self._ledger.header is not None
+                self._courier.give(self._ledger.header, self._ledger.spool.reader())
+                self._start()
+            elif isinstance(event, TrialFinished):
+                self._say_if_stuck()
 
     def trial_run(self, number: int) -> AbstractContextManager[None]:
         """A context for a trial: within, MLflow's own calls go to the trial's run."""
@@ -168,34 +118,42 @@ class MlflowWriter:
             return
         self._drained = True
         try:
-            self._drain()
+            if self._ledger.spool is None:
+                self._courier.stop()
+            else:
+                self._finish(self._ledger.spool)
         finally:
             self._settings.close()
         for remark in self.remarks:
             warnings.warn(remark, HpmagicWarning, stacklevel=2)
 
-    def _drain(self) -> None:
-        spool, reader, courier = self._spool, self._reader, self._courier
-        if spool is None or reader is None:
-            courier.stop()
-            return
-        if not self._ended:
+    def _start(self) -> None:
+        if not self._set:
+            self._set = True
+            own_retries = not self._uses_mlflow
+            self._settings.enter_context(
+                study_environment(self._place.uri, own_retries=own_retries)
+            )
+        self._courier.start()
+
+    def _finish(self, spool: Spool) -> None:
+        if not self._ledger.ended:
             self(StudyFinished("interrupted", "nobody closed the study", time.time(), None))
-        whole = False
+        courier, whole = self._courier, False
         with suppress(KeyboardInterrupt):
             whole = courier.finish()
         if courier.leftovers is not None:
             self.remarks += map(str, courier.leftovers.delivered)
-        reader.close()
         if not whole:
-            self._left(spool)
+            self._leave(spool)
         elif courier.rejected:
             kept = spool.retire(".refused")
             self.remarks += [*courier.rejected[:3], f"what MLflow refused is in {kept}"]
         else:
             spool.remove()
 
-    def _left(self, spool: Spool) -> None:
+    def _leave(self, spool: Spool) -> None:
+        """Say what is still to be delivered."""
         spool.close()
         courier = self._courier
         done = len(courier.delivery.done) if courier.delivery is not None else 0
@@ -211,74 +169,12 @@ class MlflowWriter:
                 "MLflow did not take are lost when this process ends"
             )
 
-    def _started(self, info: StudyInfo) -> None:
-        self._begin_settings()
-        header = Header(
-            uuid.uuid4().hex, info, self._place, person_tags(info.source_name), self._uses_mlflow
-        )
-        try:
-            self._spool = Spool.create(self._directory, header.study_id)
-        except OSError as error:
-            raise StoreError(
-                f"trials cannot be kept on disk ({error}); set HPMAGIC_HOME to a folder that can "
-                "be written to"
-            ) from None
-        self._known = known_of(info)
-        self._reader = self._spool.reader()
-        data = {
-            "id": header.study_id,
-            "info": info_to_json(info),
-            "place": self._place.as_json(),
-            "common": dict(header.common),
-            "exact": header.exact,
-            "version": __version__,
-            "process": os.getpid(),
-        }
-        self._write("study", data, durable=True)
-        self._courier.give(header, self._reader)
-        self._courier.start()
-
-    def _begin_settings(self) -> None:
-        self._settings.close()
-        self._settings.enter_context(
-            study_environment(self._place.uri, own_retries=not self._uses_mlflow)
-        )
-
-    def _reported(self, number: int, report: Report) -> None:
-        running = self._open.get(number)
-        if running is None:
-            return
-        running.reports.append(report)
-        if report.time - running.flushed >= FLUSH:
-            new = running.reports[running.written :]
-            lines = [[r.name, r.value, r.step, r.time] for r in new]
-            self._write("reports", {"number": number, "reports": lines})
-            running.written, running.flushed = len(running.reports), report.time
-
-    def _finished(self, trial: Trial) -> None:
-        running = self._open.pop(trial.number, None)
-        reports = running.reports if running is not None else []
-        data = trial_to_json(trial, self._known, reports)
-        self._write("trial", data, blobs_of(trial.output), durable=True)
-        self._say_if_failing()
-
-    def _write(
-        self,
-        kind: str,
-        data: Mapping[str, Any],
-        blobs: Mapping[str, bytes] | None = None,
-        *,
-        durable: bool = False,
-    ) -> None:
-        if self._spool is not None:
-            self._spool.append(encode(kind, data, blobs), durable=durable)
-
-    def _say_if_failing(self) -> None:
+    def _say_if_stuck(self) -> None:
         """Once, while trials run, so that nobody learns in the morning that nothing got through."""
         error = self._courier.error
-        if error is None or self._said_failing or not self._courier.stuck:
+        if error is None or self._said_stuck or not self._courier.stuck:
             return
-        self._said_failing = True
+        self._said_stuck = True
         warnings.warn(
             f"MLflow at {self.tracking_uri} does not answer ({first_line(error)}); the trials are "
             "kept on disk until it does",
@@ -288,7 +184,7 @@ class MlflowWriter:
 
     @contextmanager
     def _active(self, number: int) -> Iterator[None]:
-        running = self._open.get(number) or _Open(Origin.TUNER, time.time(), time.time())
+        running = self._ledger.running[number]
         run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
         with active_trial(run) if run is not None else nullcontext():
             yield
