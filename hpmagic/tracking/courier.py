@@ -32,6 +32,8 @@ GIVE_UP: Final = 5.0
 """Seconds without success after which the end of a study no longer waits for a store that fails."""
 STUCK: Final = 3.0
 """Seconds of failure after which the person should hear of it."""
+LEFTOVERS: Final = 10.0
+"""Seconds that the end of a study waits for what earlier ones left, at most."""
 SILENCE: Final = 60.0
 """Seconds for which a store may say nothing at all."""
 
@@ -203,8 +205,8 @@ class Courier:
             self.rejected.append(f"trial {number} was refused by MLflow: {first_line(error)}")
 
     def _deliver_leftovers(self) -> None:
-        """What earlier studies left behind, for a few seconds at most."""
-        deadline = time.monotonic() + GIVE_UP
+        """What earlier studies left behind, as far as it goes in a few seconds."""
+        deadline = time.monotonic() + LEFTOVERS
         while self.leftovers is not None and time.monotonic() < deadline and self.leftovers.step():
             self._moved = time.monotonic()
         if self.leftovers is not None:

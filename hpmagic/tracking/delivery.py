@@ -127,6 +127,9 @@ class Delivery:
         Raises:
             Exception: what MLflow raises; ask `is_final` whether to try again.
         """
+        self._make_sure()
+        if self.closed:
+            return
         match record.kind:
             case "study":
                 self.ensure_parent()
@@ -377,15 +380,22 @@ class Delivery:
 
     def _look_up(self) -> None:
         """Learn which runs of the study there are; of several for one trial, one stays."""
+        parents: list[Any] = []
         found: dict[int, list[Any]] = {}
+        named: set[str] = {self.parent_id} if self.parent_id else set()
         for run in self.store.runs(Tag.STUDY, self.header.study_id):
             tags = run.data.tags
             if tags.get(Tag.KIND) == Kind.STUDY:
-                self.parent_id = run.info.run_id
-                self.name = run.info.run_name or self.name
-                self.closed = self.closed or run.info.status != "RUNNING"
+                parents.append(run)
             elif tags.get(Tag.NUMBER, "").isdigit():
                 found.setdefault(int(tags[Tag.NUMBER]), []).append(run)
+                named.add(tags.get(MlflowTag.PARENT, ""))
+        parents.sort(key=lambda run: (run.info.run_id not in named, run.info.run_id))
+        for run in parents[:1]:
+            self.parent_id, self.name = run.info.run_id, run.info.run_name or self.name
+            self.closed = run.info.status != "RUNNING"
+        for run in parents[1:]:
+            self.store.delete_run(run.info.run_id)
         for number, several in found.items():
             several.sort(key=lambda run: (not _ended(run), run.info.run_id))
             if number in self.run_ids:

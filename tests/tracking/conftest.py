@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         connect(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    database = sqlite3.connect(folder / "mlflow.db")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
     return folder / "mlflow.db"
 
 

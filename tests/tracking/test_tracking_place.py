@@ -85,7 +85,7 @@ def test_the_experiment_is_the_persons_choice(
 def test_an_old_file_store_is_refused_with_two_ways_out(no_mlflow: Path) -> None:
     """A folder that MLflow would fall back to, and then refuse, is said so before trial 0."""
     old_file_store(no_mlflow)
-    with pytest.raises(StoreError, match="migrate-filestore.*set_tracking_uri"):
+    with pytest.raises(StoreError, match=r"migrate-filestore.*set_tracking_uri"):
         check_store()
 
 

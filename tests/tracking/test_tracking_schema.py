@@ -102,6 +102,6 @@ def test_what_mlflow_shows_is_foretold() -> None:
     ],
 )
 def test_a_run_is_named_by_what_sets_it_apart(changes: dict[str, object], name: str) -> None:
-    """The number, and the state, the origin or the first values; short enough for MLflow's table."""
+    """The number, and the state, the origin or the first values; short enough for a table."""
     assert run_name(trial(5, **changes)) == name  # type: ignore[arg-type]
     assert len(name) <= 24
