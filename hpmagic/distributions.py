@@ -221,8 +221,8 @@ class Uniform(Distribution):
     def __post_init__(self) -> None:
         _real(self.kind, low=self.low, high=self.high)
         _ordered(self.kind, self.low, self.high)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # no negative zero
+        object.__setattr__(self, "high", float(self.high) + 0.0)
         if not math.isfinite(self.high - self.low):
             raise SpaceError(
                 f"uniform: high - low must be finite, but got low={_number(self.low)}, "
@@ -316,8 +316,8 @@ class LogUniform(Distribution):
                 f"loguniform: low > 0 must hold, but got low={_number(self.low)}{hint}", "low"
             )
         _ordered(self.kind, self.low, self.high)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # no negative zero
+        object.__setattr__(self, "high", float(self.high) + 0.0)
 
     @property
     def size(self) -> int | None:
@@ -567,7 +567,7 @@ class Normal(Distribution):
             raise SpaceError(
                 f"{self.kind}: sigma > 0 must hold, but got sigma={_number(self.sigma)}", "sigma"
             )
-        object.__setattr__(self, "mu", float(self.mu))
+        object.__setattr__(self, "mu", float(self.mu) + 0.0)
         object.__setattr__(self, "sigma", float(self.sigma))
 
     def contains(self, value: object) -> bool:
