@@ -16,7 +16,7 @@ from hpmagic.tracking.pace import Pace
 from hpmagic.tracking.pending import Leftovers
 from hpmagic.tracking.place import Place
 from hpmagic.tracking.spool import SpoolReader
-from hpmagic.tracking.store import Store, connect, hushed, is_final, open_store
+from hpmagic.tracking.store import Store, connect, first_line, hushed, is_final, open_store
 
 __all__ = ["Courier"]
 
@@ -201,6 +201,7 @@ class Courier:
         except Exception as error:
             if record.kind in ("study", "end"):
                 raise
+            delivery.refuse(record, error)
             number = record.data.get("number")
             self.rejected.append(f"trial {number} was refused by MLflow: {first_line(error)}")
 
@@ -268,10 +269,3 @@ class Courier:
         self.error = error
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-
-
-def first_line(error: BaseException, limit: int = 300) -> str:
-    """An error in one line."""
-    text = next((line for line in str(error).splitlines() if line.strip()), "")
-    text = text.strip() or type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"

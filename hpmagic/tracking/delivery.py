@@ -25,7 +25,7 @@ from hpmagic.tracking.codec import curves_of, info_from_json, reports_of, trial_
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.place import Place
 from hpmagic.tracking.schema import Kind, MlflowTag, Tag
-from hpmagic.tracking.store import Point, Store, is_final
+from hpmagic.tracking.store import Point, Store, first_line, is_final
 
 __all__ = ["ABANDONED", "Delivery", "Header", "blobs_of"]
 
@@ -79,6 +79,7 @@ class _Running:
     reports: list[Report] = field(default_factory=list)
     sent: int = 0
     looked: float = 0.0
+    refused: str = ""
 
 
 class Delivery:
@@ -200,6 +201,12 @@ class Delivery:
         self._running.setdefault(number, _Running(origin, start))
         return self.ensure_run(number)
 
+    def refuse(self, record: Record, error: Exception) -> None:
+        """The store will not have a record; its run, if there is one, is closed all the same."""
+        running = self._running.get(record.data.get("number", -1))
+        if running is not None:
+            running.refused = f"MLflow refused it: {first_line(error)}"
+
     def finish(self, finished: StudyFinished, *, abandoned: bool = False) -> None:
         """Close what is open, and the study."""
         parent_id = self.ensure_parent()
@@ -311,7 +318,7 @@ class Delivery:
             origin=running.origin,
             start=running.start,
             duration=end - running.start,
-            reason=finished.reason,
+            reason=running.refused or finished.reason,
         )
         self._deliver(trial, running.reports, {}, Output())
         del self._running[number]

@@ -15,11 +15,11 @@ from hpmagic.tracking.frames import Record
 from hpmagic.tracking.home import spool_directory
 from hpmagic.tracking.place import Place, check_store, redacted, study_environment
 from hpmagic.tracking.spool import Spool, SpoolBusy, SpoolReader, waiting
-from hpmagic.tracking.store import connect, hushed, is_final, open_store
+from hpmagic.tracking.store import connect, first_line, hushed, is_final, open_store
 
 __all__ = ["Delivered", "Leftovers", "deliver_pending"]
 
-ATTEMPTS = 3
+ATTEMPTS = 4
 """How often a request is tried before a spool is left for another time."""
 
 
@@ -163,17 +163,17 @@ class _Undelivered:
                 store = self._try(lambda: open_store(client, header.place))
                 yield from self._records(Delivery(header, store, fresh=False), records)
             except Exception as error:  # noqa: BLE001 - MLflow raises all sorts
-                text = next(iter(str(error).splitlines()), "") or type(error).__name__
-                self._result(0, f"still to be delivered ({text})")
+                self._result(0, f"still to be delivered ({first_line(error)})")
                 return
-        aside = f"; damaged parts are in {self.spool.set_aside(reader.damage)}"
+        problems: list[str] = []
+        if reader.damage:
+            problems.append(f"damaged parts are in {self.spool.set_aside(reader.damage)}")
         if self.refused:
             kept = self.spool.retire(".refused")
-            aside = f"; MLflow refused {self.refused} records, kept in {kept}"
+            problems.append(f"MLflow refused {self.refused} records, kept in {kept}")
         else:
             self.spool.remove()
-            aside = aside if reader.damage else ""
-        self.results[-1] = replace(self.results[-1], problem=aside.removeprefix("; "))
+        self.results[-1] = replace(self.results[-1], problem="; ".join(problems))
 
     def _records(self, delivery: Delivery, records: Iterator[Record]) -> Iterator[bool]:
         self._try(delivery.ensure_parent)
@@ -184,6 +184,7 @@ class _Undelivered:
             except Exception as error:
                 if not is_final(error):
                     raise
+                delivery.refuse(record, error)
                 self.refused += 1
             yield True
         if not delivery.closed:

@@ -17,7 +17,16 @@ from hpmagic.errors import StoreError
 from hpmagic.tracking.place import Place, check_store, redacted, sqlite_path
 from hpmagic.tracking.schema import MOST_PARAM, MOST_TAG, cut
 
-__all__ = ["Point", "Store", "check_store", "connect", "hushed", "is_final", "open_store"]
+__all__ = [
+    "Point",
+    "Store",
+    "check_store",
+    "connect",
+    "first_line",
+    "hushed",
+    "is_final",
+    "open_store",
+]
 
 _NETWORKS: Final = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "lustre", "gluster", "ceph", "gpfs")
 _BATCH: Final = {"metrics": 1000, "params": 100, "tags": 100}
@@ -233,6 +242,13 @@ def is_final(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         return error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
     return isinstance(error, TypeError | ValueError | LookupError | AttributeError | AssertionError)
+
+
+def first_line(error: BaseException, limit: int = 300) -> str:
+    """An error in one line."""
+    text = next((line for line in str(error).splitlines() if line.strip()), "")
+    text = text.strip() or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _take(items: list[Any], most: int) -> list[Any]:

@@ -12,11 +12,11 @@ from hpmagic.errors import HpmagicWarning
 from hpmagic.execution.interrupt import held
 from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished
 from hpmagic.tracking.active import active_trial
-from hpmagic.tracking.courier import Courier, first_line
+from hpmagic.tracking.courier import Courier
 from hpmagic.tracking.ledger import Ledger, writable_directory
 from hpmagic.tracking.place import place_of, redacted, study_environment
 from hpmagic.tracking.spool import Spool
-from hpmagic.tracking.store import connect
+from hpmagic.tracking.store import connect, first_line
 
 __all__ = ["MlflowWriter"]
 
