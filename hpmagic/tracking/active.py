@@ -84,6 +84,9 @@ def _joining(original: Any, trial: Any, stack: list[Any]) -> Any:
     @functools.wraps(original)
     def start_run(run_id: Any = None, *args: Any, nested: bool = False, **options: Any) -> Any:
         alone = not stack or stack == [trial]
+        if nested and stack and run_id is None and not args:
+            # Below the trial, and so in its experiment, whichever MLflow's own default is.
+            options.setdefault("experiment_id", trial.info.experiment_id)
         if run_id is not None or nested or args or not alone:
             return original(run_id, *args, nested=nested, **options)
         stack[:] = [trial]

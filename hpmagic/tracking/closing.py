@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from urllib.parse import quote
 
 from hpmagic.display.findings import saved_text
-from hpmagic.errors import HpmagicError
 from hpmagic.ranking import best_trial, default_trial, gain
 from hpmagic.records import StudyRecord, TrialState
 from hpmagic.tracking.schema import Artifact, as_json
@@ -19,15 +20,19 @@ _LINKED = 60
 """Trials in the link to MLflow's comparison page, the best ones; more make it crawl."""
 
 
-def closing_files(record: StudyRecord) -> dict[str, bytes]:
-    """The artifacts of a study that has ended, by path."""
+def closing_files(record: StudyRecord, *, quiet: bool) -> dict[str, bytes]:
+    """The artifacts of a study that has ended, by path; ``quiet`` turns off warnings meanwhile."""
     from hpmagic.results import Study
 
-    files = {Artifact.TRIALS: Study(record).trials.to_csv(index=False).encode()}
+    table = Study(record).trials.to_csv(index=False)
+    files = {Artifact.TRIALS: table.encode("utf-8", "replace")}
     curves = {t.run_id: t.curves for t in record.trials if t.curves and t.run_id}
     if curves:
-        files[Artifact.CURVES] = as_json(curves).encode()
-    return files | _plots(record)
+        files[Artifact.CURVES] = as_json(curves).encode("utf-8", "replace")
+    with warnings.catch_warnings() if quiet else nullcontext():
+        if quiet:  # of letters that the font does not have
+            warnings.simplefilter("ignore")
+        return files | _plots(record)
 
 
 def _plots(record: StudyRecord) -> dict[str, bytes]:
@@ -41,7 +46,7 @@ def _plots(record: StudyRecord) -> dict[str, bytes]:
         target = io.BytesIO()
         try:
             plot(record, kind).savefig(target, format="png", dpi=100)
-        except (HpmagicError, ValueError, ArithmeticError, RuntimeError, MemoryError):
+        except Exception:  # noqa: BLE001, S112 - whatever goes wrong in drawing, it is but a picture
             continue
         files[f"plots/{kind}.png"] = target.getvalue()
     return files

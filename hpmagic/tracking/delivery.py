@@ -93,11 +93,19 @@ class Delivery:
         header: the study.
         store: where it goes.
         fresh: nothing of the study can be in the store yet.
+        quiet: warnings may be turned off for a moment; not while a trial runs, since that would
+            meddle with its own.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, header: Header, store: Store, *, fresh: bool, clock: Callable[[], float] = time.time
+        self,
+        header: Header,
+        store: Store,
+        *,
+        fresh: bool,
+        quiet: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.header = header
         self.store = store
@@ -107,6 +115,7 @@ class Delivery:
         self.trials: dict[int, Trial] = {}
         self.closed = False
         self._known = runs.known_of(header.info)
+        self._quiet = quiet
         self._clock = clock
         self._sure = fresh
         self._doubted = not fresh
@@ -218,7 +227,7 @@ class Delivery:
         if self._doubted or (self.store.remote and self.header.exact):
             self._look_up()
         record = self._record(finished)
-        self.store.put(parent_id, closing.closing_files(record))
+        self.store.put(parent_id, closing.closing_files(record, quiet=self._quiet))
         self._tell_parent(
             {
                 Tag.STATE: finished.state,
@@ -266,6 +275,7 @@ class Delivery:
             study_id=self.header.study_id,
             parent_id=self.ensure_parent(),
             common=self.header.common,
+            known=self._known,
             distributions=distributions,
             exact=self.header.exact,
         )

@@ -161,7 +161,7 @@ class _Undelivered:
                 check_store(header.place.uri)
                 client = self._try(lambda: self.make_client(header.place.uri))
                 store = self._try(lambda: open_store(client, header.place))
-                yield from self._records(Delivery(header, store, fresh=False), records)
+                yield from self._records(Delivery(header, store, fresh=False, quiet=alone), records)
             except Exception as error:  # noqa: BLE001 - MLflow raises all sorts
                 self._result(0, f"still to be delivered ({first_line(error)})")
                 return

@@ -160,8 +160,9 @@ def trial_of(
     tags, true_names = run.data.tags, schema.names_in(run.data.tags)
     distributions = _distributions(record, known)
     params = _params(run, record, distributions, long)
-    order = columns.get("params", [])
-    params = {n: params[n] for n in _ordered(params, [*order, *known])}
+    drawn = record.get("drawn")
+    order = [*map(str, drawn)] if isinstance(drawn, list) else list(known)
+    params = {n: params[n] for n in _ordered(params, order)}
     metrics = _metrics(run, record, true_names, columns.get("metrics"))
     values = record.get("values")
     notes = {

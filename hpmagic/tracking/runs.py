@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpmagic import __version__
-from hpmagic.distributions import is_literal, label_of, literal_text
+from hpmagic.distributions import Distribution, is_literal, label_of, literal_text
 from hpmagic.ranking import best_trial
 from hpmagic.records import Objective, Output, Report, StudyInfo, Trial, TrialState
 from hpmagic.tracking import schema
@@ -99,6 +99,7 @@ def child_facts(
     study_id: str,
     parent_id: str,
     common: Mapping[str, str],
+    known: Mapping[str, Distribution],
     distributions: Mapping[str, Any],
     exact: bool,
 ) -> RunFacts:
@@ -110,7 +111,8 @@ def child_facts(
         study_id: the study's identity.
         parent_id: the parent run.
         common: tags that every run of the study has.
-        distributions: the JSON of those that the study's space does not have.
+        known: the distributions of the study's space, in its order.
+        distributions: the JSON of those that it does not have.
         exact: others may log to this run too, so that the record must not rely on what is there.
     """
     labels = {name: trial.distributions[name].label(value) for name, value in trial.params.items()}
@@ -132,6 +134,8 @@ def child_facts(
         record["hidden"] = hidden
     if distributions:
         record["distributions"] = distributions
+    if list(trial.params) != [name for name in known if name in trial.params]:
+        record["drawn"] = list(trial.params)
     if exact:
         record["exact"] = True
     tags = {
@@ -153,7 +157,7 @@ def child_facts(
     return RunFacts(name, tags, params, points, _long_file(params, tags))
 
 
-def known_of(info: StudyInfo) -> dict[str, Any]:
+def known_of(info: StudyInfo) -> dict[str, Distribution]:
     """The distributions of the study's space, by name."""
     return {p.name: p.distribution for p in info.space.parameters if p.distribution is not None}
 

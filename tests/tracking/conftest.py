@@ -25,6 +25,18 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes half a second a study: only tests that ask for ``pictures`` have them."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr("hpmagic.tracking.closing._plots", lambda _: {})
+
+
+@pytest.fixture
+def pictures() -> None:
+    """The study's pictures are drawn."""
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory of the test's own, hpmagic's files in it, and nothing set for MLflow."""

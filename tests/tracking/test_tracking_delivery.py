@@ -16,16 +16,9 @@ from studies import BEGIN, PLACE, SPACE, events, events_of, info, records, trial
 
 from hpmagic.distributions import Choice
 from hpmagic.records import Origin, StudyStarted, TrialStarted
-from hpmagic.tracking import closing
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.store import is_final, open_store
-
-
-@pytest.fixture(autouse=True)
-def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are looked at elsewhere; here they only take time."""
-    monkeypatch.setattr(closing, "_plots", lambda _: {})
 
 
 @pytest.fixture(scope="module")

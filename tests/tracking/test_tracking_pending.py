@@ -9,7 +9,7 @@ import pytest
 from fake_store import FakeClient, FaultyClient
 from studies import PLACE, events, spooled
 
-from hpmagic.tracking import closing, pending
+from hpmagic.tracking import pending
 from hpmagic.tracking.frames import HEAD
 from hpmagic.tracking.pending import Leftovers, deliver_pending
 from hpmagic.tracking.spool import Spool
@@ -17,8 +17,7 @@ from hpmagic.tracking.spool import Spool
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pictures, and no waiting between attempts."""
-    monkeypatch.setattr(closing, "_plots", lambda _: {})
+    """No waiting between attempts."""
     monkeypatch.setattr(pending.time, "sleep", lambda _: None)
 
 

@@ -30,7 +30,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier_module, "GIVE_UP", 0.2)
 
 
-def test_a_study_lands_as_a_careful_user_would_have_logged_it(store: str) -> None:
+def test_a_study_lands_as_a_careful_user_would_have_logged_it(store: str, pictures: None) -> None:
     """Parent and children with their params, metrics, tags, states, times and artifacts."""
     writer, _ = remember(events(5))
     parent = client().get_run(writer.run_id)
