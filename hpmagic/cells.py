@@ -12,7 +12,7 @@ from hpmagic.notebook.header import Header, find_header
 
 __all__ = ["FileCell", "read_cells"]
 
-_MARKER = re.compile(r"^#\s*%%(?!\s*tune\b)(.*)$")
+_MARKER = re.compile(r"^#\s*%%(?!tune\b)(.*)$")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def read_cells(path: Path) -> list[FileCell]:
 
     A ``.py`` file is cut at its ``# %%`` lines; cells marked ``[markdown]`` are left out. Without
     such lines the file is one cell. ``# %%tune`` (how jupytext writes a ``%%tune`` cell) begins a
-    cell and is its header.
+    cell and is its header; ``# %% tune`` is a marker with a title.
 
     Raises:
         OptionError: the file cannot be read, or is neither a notebook nor Python.
@@ -74,7 +74,7 @@ def _script_cells(text: str) -> list[FileCell]:
         if marker:
             close(at)
             begin, markdown = at + 1, "[markdown]" in marker[1] or "[raw]" in marker[1]
-        elif re.match(r"^#\s+%%tune\b", line):
+        elif re.match(r"^#\s*%%tune\b", line):
             close(at)
             begin, markdown = at, False
     close(len(lines))

@@ -111,16 +111,18 @@ def _real(kind: str, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise SpaceError(
-                f"{kind}: {name} must be a number, but got {name}={literal_text(value)}"
+                f"{kind}: {name} must be a number, but got {name}={literal_text(value)}", name
             )
         if not math.isfinite(value):
-            raise SpaceError(f"{kind}: {name} must be finite, but got {name}={value}")
+            raise SpaceError(f"{kind}: {name} must be finite, but got {name}={value}", name)
 
 
 def _ordered(kind: str, low: float, high: float) -> None:
     if low > high:
         raise SpaceError(
-            f"{kind}: low <= high must hold, but got low={_number(low)}, high={_number(high)}"
+            f"{kind}: low <= high must hold, but got low={_number(low)}, high={_number(high)}",
+            "low",
+            "high",
         )
 
 
@@ -219,7 +221,9 @@ class Uniform(Distribution):
         if self.step is not None:
             _real(self.kind, step=self.step)
             if self.step <= 0:
-                raise SpaceError(f"uniform: step > 0 must hold, but got step={_number(self.step)}")
+                raise SpaceError(
+                    f"uniform: step > 0 must hold, but got step={_number(self.step)}", "step"
+                )
             object.__setattr__(self, "step", float(self.step))
             object.__setattr__(self, "high", self._at(self._last()))
 
@@ -291,7 +295,7 @@ class LogUniform(Distribution):
                 else ""
             )
             raise SpaceError(
-                f"loguniform: low > 0 must hold, but got low={_number(self.low)}{hint}"
+                f"loguniform: low > 0 must hold, but got low={_number(self.low)}{hint}", "low"
             )
         _ordered(self.kind, self.low, self.high)
         object.__setattr__(self, "low", float(self.low))
@@ -348,19 +352,23 @@ class Int(Distribution):
                 whole = isinstance(value, float) and value.is_integer()
                 hint = f"; write {name}={int(value)}" if whole else ""
                 raise SpaceError(
-                    f"int: {name} must be an integer, but got {name}={literal_text(value)}{hint}"
+                    f"int: {name} must be an integer, but got {name}={literal_text(value)}{hint}",
+                    name,
                 )
         if not isinstance(self.log, bool):
-            raise SpaceError(f"int: log must be True or False, but got log={self.log!r}")
+            raise SpaceError(f"int: log must be True or False, but got log={self.log!r}", "log")
         _ordered(self.kind, self.low, self.high)
         if self.step < 1:
-            raise SpaceError(f"int: step >= 1 must hold, but got step={self.step}")
+            raise SpaceError(f"int: step >= 1 must hold, but got step={self.step}", "step")
         if self.log and self.low < 1:
-            raise SpaceError(f"int: with log=True low >= 1 must hold, but got low={self.low}")
+            raise SpaceError(
+                f"int: with log=True low >= 1 must hold, but got low={self.low}", "low"
+            )
         if self.log and self.step != 1:
             raise SpaceError(
                 "int: log=True and step cannot be combined, but got "
-                f"step={self.step}; drop one of them"
+                f"step={self.step}; drop one of them",
+                "step",
             )
         object.__setattr__(self, "high", self.low + (self.high - self.low) // self.step * self.step)
 
@@ -435,7 +443,8 @@ class Choice(Distribution):
             labels = tuple(map(literal_text, self.options))
         if len(set(labels)) < len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
-            raise SpaceError(f"{self.kind}: the values must differ, but got {twice} twice")
+            again = len(labels) - 1 - labels[::-1].index(twice)
+            raise SpaceError(f"{self.kind}: the values must differ, but got {twice} twice", again)
         object.__setattr__(self, "labels", labels)
 
     @property
@@ -487,7 +496,11 @@ class Choice(Distribution):
         return [literal_text(option) if is_literal(option) else label for option, label in pairs]
 
     def __str__(self) -> str:
-        return f"{self.kind}({', '.join(self._texts())})"
+        texts = self._texts()
+        # A list that is the only option: `choice([8])` would be the choice of 8.
+        if len(texts) == 1 and isinstance(self.options[0], list | tuple):
+            texts = [f"[{texts[0]}]"]
+        return f"{self.kind}({', '.join(texts)})"
 
     def as_json(self) -> dict[str, Any]:
         literal = [is_literal(option) for option in self.options]
@@ -530,7 +543,7 @@ class Normal(Distribution):
         _real(self.kind, mu=self.mu, sigma=self.sigma)
         if self.sigma <= 0:
             raise SpaceError(
-                f"{self.kind}: sigma > 0 must hold, but got sigma={_number(self.sigma)}"
+                f"{self.kind}: sigma > 0 must hold, but got sigma={_number(self.sigma)}", "sigma"
             )
         object.__setattr__(self, "mu", float(self.mu))
         object.__setattr__(self, "sigma", float(self.sigma))

@@ -100,7 +100,14 @@ class AnnotationError(HpmagicError, SyntaxError):
 
 
 class SpaceError(HpmagicError, ValueError):
-    """A distribution whose values break its rule, such as ``low <= high``."""
+    """A distribution whose values break its rule, such as ``low <= high``.
+
+    ``arguments`` are the names of the offending values, or their positions among the options.
+    """
+
+    def __init__(self, message: str, *arguments: str | int) -> None:
+        super().__init__(message)
+        self.arguments = arguments
 
 
 class OptionError(HpmagicError, ValueError):

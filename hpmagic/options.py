@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 from hpmagic.errors import OptionError, nearest
+from hpmagic.pruning import PRUNERS
 from hpmagic.records import Direction, Objective
 
 __all__ = [
@@ -48,6 +49,8 @@ class StudyConfig:
     output: str | None = None
     quiet: bool = False
     pruner: str | None = None
+    warmup: int | None = None
+    min_steps: int | None = None
     tuner_options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -62,6 +65,8 @@ class Option:
     short: str | None = None
     many: bool = False
     available: bool = True
+    values: tuple[str, ...] = ()
+    """The words it takes, where these are few."""
 
     @property
     def flag(self) -> str:
@@ -153,13 +158,13 @@ def read_try(text: str) -> dict[str, str]:
     return values
 
 
-_PRUNERS = ("none", "median", "asha", "hyperband")
+_ENGINES = ("local", "ray", "dask")
 
 
 def read_pruner(text: str) -> str:
     """The name of a pruner."""
-    if text not in _PRUNERS:
-        raise ValueError(f"takes one of {', '.join(_PRUNERS)}{nearest(text, _PRUNERS)}")
+    if text not in PRUNERS:
+        raise ValueError(f"takes one of {', '.join(PRUNERS)}{nearest(text, PRUNERS)}")
     return text
 
 
@@ -191,15 +196,24 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "pruner",
-        f"what stops hopeless trials: {', '.join(_PRUNERS)}",
+        f"what stops hopeless trials: {', '.join(PRUNERS)}",
         "NAME",
         read_pruner,
-        available=False,
+        values=PRUNERS,
     ),
+    Option("warmup", "prune no trial before N are complete (median: 5)", "N", read_count),
+    Option("min-steps", "prune no trial before step N of its loop", "N", read_count),
     Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
     Option("jobs", "trials at the same time", "N", read_count, "j", available=False),
-    Option("engine", "where trials run: local, ray, dask", "NAME", read_text, available=False),
+    Option(
+        "engine",
+        f"where trials run: {', '.join(_ENGINES)}",
+        "NAME",
+        read_text,
+        available=False,
+        values=_ENGINES,
+    ),
     Option("repeats", "seeds per configuration", "K", read_count, available=False),
     Option("study", "the study's name in MLflow", "NAME", read_text),
     Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),
@@ -215,18 +229,19 @@ OPTIONS: tuple[Option, ...] = (
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise OptionError(message)
+        match = re.match(r"argument (?:-\w/)?(--[\w-]+): (.*)", message)
+        if match is None:
+            raise OptionError(message)
+        told = {"expected one argument": "needs a value"}
+        raise OptionError(f"{match[1]} {told.get(match[2], match[2])}")
 
 
-def _reader(option: Option) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        assert option.read is not None
-        try:
-            return option.read(text)
-        except ValueError as error:
-            raise OptionError(f"{option.flag} {error}, but got `{text}`") from None
-
-    return read
+def _read(option: Option, text: str) -> Any:
+    assert option.read is not None
+    try:
+        return option.read(text)
+    except ValueError as error:
+        raise OptionError(f"{option.flag} {error}, but got `{text}`") from None
 
 
 def _parser() -> _Parser:
@@ -236,10 +251,9 @@ def _parser() -> _Parser:
         if option.read is None:
             parser.add_argument(*flags, dest=option.key, action="store_true", default=None)
         else:
+            # Values are read later: argparse would replace what a reader says by its own words.
             action = "append" if option.many else "store"
-            parser.add_argument(
-                *flags, dest=option.key, type=_reader(option), action=action, default=None
-            )
+            parser.add_argument(*flags, dest=option.key, action=action, default=None)
     parser.add_argument("-h", "--help", dest="help", action="store_true")
     return parser
 
@@ -256,7 +270,8 @@ def parse_line(
         line: the words, as one text (quoted as in a shell) or split.
         tuners: the known tuners' names.
         evaluate: gives the value of ``$name`` and ``{expression}`` words, when there is a kernel.
-        over: words from elsewhere (the shell) that win over the line's own.
+        over: words from elsewhere (the shell) that win over the line's own; an objective among
+            them replaces all of the line's.
 
     Raises:
         OptionError: an unknown word or a bad value; names the nearest known word.
@@ -266,16 +281,24 @@ def parse_line(
     if evaluate is not None:
         words = [_expand(word, evaluate) for word in words]
     known = list(tuners)
-    return _config(_given(words, known) | _given(list(over), known))
+    return _config(_over(_given(words, known), _given(list(over), known)))
+
+
+def _over(own: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    aims = {"minimize", "maximize"}
+    kept = {key: value for key, value in own.items() if not (key in aims and aims & set(over))}
+    return kept | dict(over)
 
 
 def _given(words: list[str], known: list[str]) -> dict[str, Any]:
     found, rest = _parser().parse_known_args(words)
     if found.help:
         raise HelpAsked
-    given = {
-        key: value for key, value in vars(found).items() if key != "help" and value is not None
-    }
+    given: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = getattr(found, option.key)
+        if value is not None:
+            given[option.key] = _value(option, value)
     for word in rest:
         if word.startswith("-"):
             flags = [option.flag for option in OPTIONS] + [
@@ -291,17 +314,27 @@ def _given(words: list[str], known: list[str]) -> dict[str, Any]:
     return given
 
 
-def config_from(tuner: str, tuners: Iterable[str], given: Mapping[str, Any]) -> StudyConfig:
+def _value(option: Option, given: Any) -> Any:
+    if option.read is None:
+        return given
+    return [_read(option, text) for text in given] if option.many else _read(option, given)
+
+
+def config_from(
+    tuner: str | None, tuners: Iterable[str], given: Mapping[str, Any], line: str = ""
+) -> StudyConfig:
     """A `StudyConfig` from the keywords of `hpmagic.tune`: the options' names with underscores.
+
+    They win over the words of ``line``, the code's own header.
 
     Raises:
         OptionError: an unknown keyword or a bad value.
     """
     known = list(tuners)
-    if tuner not in known:
+    if tuner is not None and tuner not in known:
         raise OptionError(f"unknown tuner `{tuner}`{nearest(tuner, known)}")
     by_key = {option.key: option for option in OPTIONS} | {"tries": _by_name("try")}
-    values: dict[str, Any] = {"tuner": tuner}
+    values: dict[str, Any] = {} if tuner is None else {"tuner": tuner}
     for key, value in given.items():
         option = by_key.get(key)
         if option is None:
@@ -312,9 +345,9 @@ def config_from(tuner: str, tuners: Iterable[str], given: Mapping[str, Any]) -> 
             values[option.key] = True
             continue
         many = value if option.many and isinstance(value, list | tuple) else [value]
-        read = [v if isinstance(v, Mapping) else _reader(option)(str(v)) for v in many]
+        read = [v if isinstance(v, Mapping) else _read(option, str(v)) for v in many]
         values[option.key] = read if option.many else read[0]
-    return _config(values)
+    return _config(_over(_given(_split(line), known), values))
 
 
 def _by_name(name: str) -> Option:

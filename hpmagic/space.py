@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,16 @@ class SearchSpace(Mapping[str, Parameter]):
     def __len__(self) -> int:
         return len(self.parameters)
 
+    def find(self, name: str) -> Parameter | None:
+        """The hyperparameter of that name, or the one whose name it is with its braces filled in.
+
+        >>> SearchSpace((Parameter("units_{i}", None),)).find("units_2").name
+        'units_{i}'
+        """
+        if name in self:
+            return self[name]
+        return next((p for p in self.parameters if _fills(p.name, name)), None)
+
     @property
     def defaults(self) -> dict[str, object]:
         """The written values that are literals, by name."""
@@ -119,3 +130,8 @@ class SearchSpace(Mapping[str, Parameter]):
     def from_json(cls, data: Sequence[Mapping[str, Any]]) -> SearchSpace:
         """Read back what `as_json` wrote."""
         return cls(tuple(Parameter.from_json(item) for item in data))
+
+
+def _fills(template: str, name: str) -> bool:
+    pieces = re.split(r"\{[^{}]*\}", template)
+    return len(pieces) > 1 and re.fullmatch(".+".join(map(re.escape, pieces)), name) is not None

@@ -3,6 +3,7 @@
 Knows no IPython, no tuner and no MLflow, and evaluates nothing but literals.
 """
 
-from hpmagic.language.cell import TunableCell, parse_cell
+from hpmagic.language.cell import TunableCell
+from hpmagic.language.parse import parse_cell
 
 __all__ = ["TunableCell", "parse_cell"]

@@ -1,0 +1,131 @@
+"""The default tuner: chooses one of the others, and says why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hpmagic.records import Trial
+from hpmagic.space import Parameter, SearchSpace
+from hpmagic.tuners.base import Proposal, TunerContext
+from hpmagic.tuners.registry import get_tuner
+
+__all__ = ["AutoTuner", "Situation", "choose"]
+
+FEW = 8
+"""With fewer trials there is too little to learn from: spread them."""
+MANY = 200
+"""With more trials Parzen estimators are as good as a Gaussian process, and quicker."""
+GENERATIONS = 300
+"""So many trials let a genetic algorithm come into its own."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the choice depends on.
+
+    ``combinations`` is the size of the space, an upper bound where there are branches, None when it
+    is a continuum or unknown; ``trials`` the budget, None when it is open; ``objectives`` how many
+    there are.
+    """
+
+    combinations: int | None
+    trials: int | None
+    objectives: int
+
+    @classmethod
+    def of(cls, context: TunerContext) -> Situation:
+        """The situation at the start of a study."""
+        return cls(_combinations(context.space), context.trials, len(context.objectives))
+
+    @property
+    def fits(self) -> bool:
+        """Whether all combinations can run."""
+        return self.combinations is not None and self.combinations <= (self.trials or 0)
+
+    @property
+    def budget(self) -> float:
+        """The number of trials; infinite when it is open."""
+        return math.inf if self.trials is None else self.trials
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``tuner`` is for situations to which ``when`` applies; ``why`` is filled in from them."""
+
+    tuner: str
+    when: Callable[[Situation], bool]
+    why: str
+
+
+RULES = (
+    Rule(
+        "grid",
+        lambda s: s.fits,
+        "{combinations} combinations fit in {budget:g} trials",
+    ),
+    Rule(
+        "nsga2",
+        lambda s: s.objectives > 1 and s.budget >= GENERATIONS,
+        "there are {objectives} objectives and {budget:g} trials",
+    ),
+    Rule("tpe", lambda s: s.objectives > 1, "there are {objectives} objectives"),
+    Rule(
+        "qmc",
+        lambda s: s.budget < FEW,
+        "{budget:g} trials are too few to learn from and had better be spread",
+    ),
+    Rule("tpe", lambda s: s.budget > MANY, "there are more than {many} trials"),
+    Rule("bayes", lambda _: True, "{budget:g} trials are best chosen one by one with a surrogate"),
+)
+"""The first that applies decides. The last always does."""
+
+
+def choose(situation: Situation) -> tuple[str, str]:
+    """The name of a tuner, and the reason in a few words.
+
+    >>> choose(Situation(combinations=12, trials=30, objectives=1))
+    ('grid', '12 combinations fit in 30 trials')
+    >>> choose(Situation(combinations=None, trials=30, objectives=1))[0]
+    'bayes'
+    """
+    rule = next(rule for rule in RULES if rule.when(situation))
+    facts = vars(situation) | {"budget": situation.budget, "many": MANY}
+    return rule.tuner, rule.why.format(**facts)
+
+
+class AutoTuner:
+    """Hands over to the tuner that `choose` names."""
+
+    remark: str
+    size: int | None
+
+    def __init__(self, context: TunerContext) -> None:
+        name, why = choose(Situation.of(context))
+        self._tuner = get_tuner(name).make(context)
+        self.size = getattr(self._tuner, "size", None)
+        self.remark = f"auto: {name}, because {why}"
+
+    def ask(self) -> Proposal | None:
+        """The next trial's values."""
+        return self._tuner.ask()
+
+    def tell(self, trial: Trial) -> None:
+        """Learn from a trial."""
+        self._tuner.tell(trial)
+
+
+def _combinations(space: SearchSpace) -> int | None:
+    sizes = [_size(parameter) for parameter in space.parameters]
+    known = [size for size in sizes if size is not None]
+    return math.prod(known) if len(known) == len(sizes) else None
+
+
+def _size(parameter: Parameter) -> int | None:
+    """How many values there are; None also where a grid would leave some of them out."""
+    if parameter.distribution is None or "{" in parameter.name:
+        return None
+    size = parameter.distribution.size
+    points = parameter.grid_points
+    return None if size is None or (points is not None and points < size) else size

@@ -1,0 +1,190 @@
+"""Grid search: every combination, once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hpmagic.distributions import Distribution, Ordinal
+from hpmagic.errors import SpaceError, TunerError
+from hpmagic.records import Trial, TrialState
+from hpmagic.space import Parameter, SearchSpace
+from hpmagic.tuners.base import TunerContext
+from hpmagic.tuners.sobol import SobolPoints
+from hpmagic.tuners.tree import ExecutionTree, Walk
+from hpmagic.tuners.turns import Turns, settle
+
+__all__ = ["LARGEST", "GridTuner"]
+
+LARGEST = 10_000
+"""A grid with more combinations than this wants a number of trials."""
+
+
+class GridTuner:
+    """Visits every combination of the values of a grid, each once.
+
+    The hyperparameter that is drawn first changes slowest, so that trials which begin alike come
+    together. Branches are followed as they are found: what the cell does not draw is not a
+    combination. With fewer trials than combinations, the trials are spread over the grid by Sobol
+    points instead of filling one corner of it.
+
+    Raises:
+        SpaceError: a continuum without ``n=``; the message names the hyperparameter.
+        TunerError: more than `LARGEST` combinations and no number of trials.
+
+    >>> from hpmagic.distributions import Choice, Int
+    >>> from hpmagic.records import Direction, Objective
+    >>> space = SearchSpace(
+    ...     (
+    ...         Parameter("kernel", Choice(("linear", "rbf", "poly"))),
+    ...         Parameter("degree", Int(2, 5), conditional=True),
+    ...     )
+    ... )
+    >>> aims = (Objective("accuracy", Direction.MAXIMIZE),)
+    >>> GridTuner(TunerContext(space, aims, None, 0, ExecutionTree())).remark
+    'grid: kernel 3 x degree 4 = at most 12 combinations'
+    """
+
+    size: int | None
+    """How many combinations there are, at most; None while that is unknown."""
+    remark: str
+
+    def __init__(self, context: TunerContext) -> None:
+        sizes = grid_sizes(context.space)
+        count = math.prod(sizes.values())
+        arithmetic = _arithmetic(context.space, sizes)
+        if count > LARGEST and context.trials is None:
+            raise TunerError(
+                f"{arithmetic}, more than {LARGEST:,}: say how many of them with `--trials N`, "
+                "make the grid coarser with n=, or take another tuner, such as `bayes`"
+            )
+        spread = context.trials is not None and count > context.trials
+        self.size = count if len(sizes) == len(context.space) else None
+        self.remark = arithmetic
+        if spread:
+            self.remark += f"; --trials {context.trials} are spread evenly over them"
+        self._space = context.space
+        self._seed = context.seed
+        self._points = SobolPoints(context.space, context.seed) if spread else None
+        self._turns = Turns()
+        self._tree = ExecutionTree()
+        # The grid's own tree, in which a range has the values of the grid and no others.
+        self._gridded: dict[str, tuple[Distribution, Distribution]] = {}
+        self._open: list[_Proposal] = []
+
+    def ask(self) -> _Proposal | None:
+        """The next combination; None when all have run."""
+        if self._tree.exhausted:
+            return None
+        number = self._turns.next()
+        point = None if self._points is None else self._points.point(number)
+        rng = np.random.default_rng([self._seed, number])
+        proposal = _Proposal(self._tree.walk(), self._on_grid, point, rng)
+        self._open.append(proposal)
+        return proposal
+
+    def tell(self, trial: Trial) -> None:
+        """Cross out the combination that ran, if it is one of the grid's."""
+        self._turns.tell(trial)
+        proposal = settle(self._open, trial)
+        if trial.state is TrialState.INTERRUPTED:
+            return
+        walk = self._tree.walk()
+        for name, value in trial.params.items():
+            written = self._space.find(name)
+            points = None if written is None else written.grid_points
+            drawn = Parameter(name, trial.distributions[name], grid_points=points)
+            try:
+                walk.fix(self._on_grid(drawn), value)
+            except SpaceError:
+                return
+        walk.end(complete=True)
+        if proposal is not None:
+            proposal.walk.end(complete=True)
+
+    def _on_grid(self, parameter: Parameter) -> Parameter:
+        """The same hyperparameter with a finite distribution: the values of the grid."""
+        distribution = parameter.distribution
+        assert distribution is not None
+        if parameter.grid_points is None and distribution.size is not None:
+            return parameter
+        known = self._gridded.get(parameter.name)
+        if known is None or known[0] is not distribution:
+            known = distribution, Ordinal(parameter.grid())
+            self._gridded[parameter.name] = known
+        return replace(parameter, distribution=known[1])
+
+
+class _Proposal:
+    """One combination, chosen as the cell's lines execute."""
+
+    def __init__(
+        self,
+        walk: Walk,
+        on_grid: Callable[[Parameter], Parameter],
+        point: Callable[[str], float] | None,
+        rng: np.random.Generator,
+    ) -> None:
+        self.values: dict[str, Any] = {}
+        self.walk = walk
+        self._on_grid = on_grid
+        self._point = point
+        self._rng = rng
+
+    def suggest(self, parameter: Parameter) -> Any:
+        """The first value whose combinations have not all run, or the one nearest to a point."""
+        parameter = self._on_grid(parameter)
+        if self._point is None:
+            value = self.walk.first_free(parameter)
+            self.walk.fix(parameter, value)
+        else:
+            value = self.walk.draw(parameter, self._at_point, self._rng)
+        self.values[parameter.name] = value
+        return value
+
+    def _at_point(self, parameter: Parameter) -> Any:
+        assert parameter.distribution is not None
+        assert self._point is not None
+        return parameter.distribution.from_unit(self._point(parameter.name))
+
+
+def grid_sizes(space: SearchSpace) -> dict[str, int]:
+    """How many values a grid has of each hyperparameter that is known before the cell runs.
+
+    Raises:
+        SpaceError: a continuum without ``n=``, or an ``n`` that its distribution refuses; the
+            message names every such hyperparameter.
+    """
+    sizes: dict[str, int] = {}
+    errors: list[str] = []
+    for parameter in space.parameters:
+        distribution = parameter.distribution
+        if distribution is None:
+            continue
+        size = distribution.size if parameter.grid_points is None else None
+        try:
+            size = len(parameter.grid()) if size is None else size
+        except SpaceError as error:
+            errors.append(str(error))
+        else:
+            if "{" not in parameter.name:
+                sizes[parameter.name] = size
+    if errors:
+        raise SpaceError("; ".join(errors))
+    return sizes
+
+
+def _arithmetic(space: SearchSpace, sizes: Mapping[str, int]) -> str:
+    count = math.prod(sizes.values())
+    most = "at most " if any(space[name].conditional for name in sizes) else ""
+    factors = " x ".join(f"{name} {size:,}" for name, size in sizes.items())
+    text = f"{most}{count:,} combination{'' if count == 1 else 's'}"
+    if len(sizes) > 1:
+        text = f"{factors} = {text}"
+    later = [name for name in space if name not in sizes]
+    more = f", times those of {', '.join(later)}, known once drawn" if later else ""
+    return f"grid: {text}{more}"

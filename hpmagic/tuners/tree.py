@@ -1,0 +1,245 @@
+"""What a study has executed, as a tree over the order in which hyperparameters are drawn.
+
+A cell draws a hyperparameter when its line executes, and which name comes next may depend on the
+values drawn so far. Each node of the tree stands after some draws: it is either a place where the
+cell drew one more (the children go by value) or one where it ended. A node is *exhausted* when the
+cell ended there, or when its next hyperparameter has finitely many values and all of them lead to
+exhausted nodes. Staying out of exhausted nodes is what keeps a study from running twice what it
+has run once, without knowing the cell's branches beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hpmagic.distributions import Distribution
+from hpmagic.space import Parameter
+from hpmagic.tuners.lattice import Free, index_of, value_at
+
+__all__ = ["ExecutionTree", "Walk"]
+
+_REDRAWS = 64
+"""A continuum that gives nothing new in so many draws has no more values to give."""
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    parent: _Node | None = None
+    index: int | None = None
+    """The number of this node's value among those of its parent, if it is one of them."""
+    name: str | None = None
+    """What the cell draws here; None while that is unknown, or when it ends here."""
+    distribution: Distribution | None = None
+    free: Free | None = None
+    """The values that are not exhausted, where there are finitely many."""
+    children: dict[Hashable, _Node] = field(default_factory=dict)
+    ended: bool = False
+    exhausted: bool = False
+    erratic: bool = False
+    """The cell drew something else here another time, so nothing can be counted."""
+
+    def visit(self, parameter: Parameter) -> None:
+        distribution = parameter.distribution
+        assert distribution is not None
+        if self.name is None:
+            self.name, self.distribution = parameter.name, distribution
+            self.free = None if distribution.size is None else Free(distribution.size)
+        elif self.name != parameter.name or not _same(self.distribution, distribution):
+            self.erratic = True
+
+    def child(self, parameter: Parameter, value: object) -> _Node | None:
+        return self.children.get(_key(parameter, value))
+
+    def grow(self, parameter: Parameter, value: object) -> _Node:
+        key = _key(parameter, value)
+        if key not in self.children:
+            assert parameter.distribution is not None
+            counted = parameter.name == self.name and _same(
+                self.distribution, parameter.distribution
+            )
+            index = index_of(parameter.distribution, value) if counted else None
+            self.children[key] = _Node(parent=self, index=index)
+        return self.children[key]
+
+    def close(self) -> None:
+        """Mark this node exhausted, and those above it that are so now."""
+        node = self
+        while not node.exhausted:
+            node.exhausted = True
+            parent = node.parent
+            if parent is None or parent.free is None or node.index is None:
+                return
+            parent.free.close(node.index)
+            if parent.erratic or parent.free.closed < parent.free.size:
+                return
+            node = parent
+
+
+class ExecutionTree:
+    """What has been executed so far.
+
+    >>> from hpmagic.distributions import Choice
+    >>> tree, rng = ExecutionTree(), np.random.default_rng(0)
+    >>> kernel = Parameter("kernel", Choice(("linear", "rbf")))
+    >>> for _ in range(2):
+    ...     walk = tree.walk()
+    ...     print(walk.draw(kernel, lambda parameter: "rbf", rng))
+    ...     walk.end(complete=True)
+    rbf
+    linear
+    >>> tree.exhausted, tree.path({"kernel": "rbf"})
+    (True, ({'kernel': 'rbf'}, True))
+    """
+
+    def __init__(self) -> None:
+        self._root = _Node()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every configuration has been executed."""
+        return self._root.exhausted
+
+    def walk(self) -> Walk:
+        """One more execution, from the start."""
+        return Walk(self._root)
+
+    def path(self, values: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+        """What the cell would draw with these values, as far as that is known.
+
+        Args:
+            values: the values by name; names that the cell does not reach do not matter.
+
+        Returns:
+            The draws in order, and whether the cell was executed to its end with just these.
+        """
+        node: _Node = self._root
+        drawn: dict[str, object] = {}
+        while node.name is not None and node.distribution is not None:
+            try:
+                value = values[node.name]
+            except KeyError:
+                break
+            drawn[node.name] = value
+            following = node.child(Parameter(node.name, node.distribution), value)
+            if following is None:
+                return drawn, False
+            node = following
+        return drawn, node.ended
+
+
+class Walk:
+    """One execution of the cell, draw by draw."""
+
+    def __init__(self, root: _Node) -> None:
+        self._node = root
+
+    def draw(
+        self,
+        parameter: Parameter,
+        suggest: Callable[[Parameter], Any],
+        rng: np.random.Generator,
+    ) -> Any:
+        """The value that ``suggest`` gives, or another if that one is exhausted.
+
+        Where values have an order the other one is near: the nearest of finitely many, in a
+        continuum a step away. In a `Choice` it is any of those left.
+
+        Args:
+            parameter: what is drawn; its distribution is known.
+            suggest: called once, with ``parameter``.
+            rng: chooses another value.
+        """
+        self._node.visit(parameter)
+        value = suggest(parameter)
+        if self._is_taken(parameter, value):
+            value = self._another(parameter, value, rng)
+        self._node = self._node.grow(parameter, value)
+        return value
+
+    def fix(self, parameter: Parameter, value: object) -> None:
+        """Record a draw whose value is given."""
+        self._node.visit(parameter)
+        self._node = self._node.grow(parameter, value)
+
+    def first_free(self, parameter: Parameter) -> Any:
+        """The first value of a finite distribution that is not exhausted; the first if all are."""
+        self._node.visit(parameter)
+        assert parameter.distribution is not None
+        free = self._node.free
+        index = 0 if free is None else free.right(0)
+        size = parameter.distribution.size
+        assert size is not None
+        return value_at(parameter.distribution, index if index < size else 0)
+
+    def end(self, *, complete: bool) -> None:
+        """The execution is over; unless it was cut short, this configuration is done."""
+        if complete:
+            self._node.ended = True
+            self._node.close()
+
+    def _is_taken(self, parameter: Parameter, value: object) -> bool:
+        child = self._node.child(parameter, value)
+        return child is not None and child.exhausted
+
+    def _another(self, parameter: Parameter, value: Any, rng: np.random.Generator) -> Any:
+        """A value near ``value`` that is not exhausted, or ``value`` itself if there is none."""
+        assert parameter.distribution is not None
+        if self._node.exhausted:
+            return value
+        free = None if self._node.erratic else self._node.free
+        if free is not None:
+            index = _near(free, parameter.distribution, value, rng)
+            return value_at(parameter.distribution, index)
+        for other in _redraws(parameter.distribution, value, rng):
+            if not self._is_taken(parameter, other):
+                return other
+        if not self._node.erratic:
+            self._node.close()
+        return value
+
+
+def _key(parameter: Parameter, value: object) -> Hashable:
+    assert parameter.distribution is not None
+    return parameter.name, parameter.distribution.key(value)
+
+
+def _same(one: Distribution | None, other: Distribution) -> bool:
+    """Whether two distributions number the same values; options may be objects made anew."""
+    return one is other or (one is not None and one.size == other.size and str(one) == str(other))
+
+
+def _near(free: Free, distribution: Distribution, value: object, rng: np.random.Generator) -> int:
+    """A free number: the nearest to that of ``value``, or any where there is no order."""
+    index = index_of(distribution, value) if distribution.ordered else None
+    if index is None:
+        return _any(free, rng)
+    left, right = free.left(index), free.right(index)
+    if left < 0 or right >= free.size:
+        return right if left < 0 else left
+    if index - left == right - index:
+        return left if rng.random() < 0.5 else right
+    return left if index - left < right - index else right
+
+
+def _any(free: Free, rng: np.random.Generator) -> int:
+    for _ in range(8):
+        index = int(rng.integers(free.size))
+        if index in free:
+            return index
+    return int(rng.choice(list(free)))
+
+
+def _redraws(distribution: Distribution, value: object, rng: np.random.Generator) -> Iterator[Any]:
+    """Values around ``value``, further and further away, until they come from everywhere."""
+    known = distribution.contains(value)
+    for attempt in range(_REDRAWS):
+        spread = 1e-3 * 2.0**attempt
+        if known and spread < 1:
+            unit = distribution.to_unit(value) + spread * rng.standard_normal()
+            yield distribution.from_unit(float(min(max(unit, 0.0), 1.0)))
+        else:
+            yield distribution.from_unit(float(rng.random()))
