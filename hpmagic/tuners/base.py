@@ -31,7 +31,11 @@ class Tuner(Protocol):
     """Proposes the next trial from those that have ended."""
 
     def ask(self) -> Proposal | None:
-        """The next trial's values, or None when there is nothing left to try."""
+        """The next trial's values, or None when there is nothing left to try.
+
+        Trials asked for and not told yet are running: with several workers there are several, and
+        they end in any order. None while some run means nothing for now: it is asked again.
+        """
         ...
 
     def tell(self, trial: Trial) -> None:
