@@ -18,6 +18,7 @@ from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
 from hpmagic.options import StudyConfig
 from hpmagic.plan import Plan
+from hpmagic.pruning import OptunaPruner, Pruner, PrunerChoice, choose_pruner, has_curve
 from hpmagic.records import Listener, Objective, Origin, StudyInfo, StudyRecord
 from hpmagic.results import Study
 from hpmagic.space import SearchSpace
@@ -63,6 +64,7 @@ class _Prepared:
     plan: tuple[Planned, ...]
     trials: int | None
     seed: int
+    pruner: PrunerChoice
 
 
 def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
@@ -75,7 +77,7 @@ def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
         tuner=ready.kind.name,
         trials=ready.trials,
         first=tuple((p.origin, dict(p.values)) for p in ready.plan),
-        remarks=_remarks(ready.tuner),
+        remarks=_remarks(ready),
     )
 
 
@@ -97,6 +99,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
         uses_mlflow="mlflow" in cell.python or "mlflow" in sys.modules,
     )
     view = setting.view(config) if setting.view else None
+    pruner = _pruner(ready)
     runner = KernelRunner(
         cell,
         setting.namespace,
@@ -115,9 +118,10 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
                 ready.tree,
                 plan=ready.plan,
                 limits=Limits(ready.trials, config.timeout),
-                listeners=[listener for listener in (writer, view) if listener],
+                listeners=[listener for listener in (pruner, writer, view) if listener],
                 stop=lambda: interrupt.requested,
                 around_trial=writer.trial_run,
+                judge=pruner.judge if pruner else None,
             )
         if result.best is not None:
             runner.publish(result.best)
@@ -151,7 +155,28 @@ def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepa
     )
     plan = [Planned(Origin.DEFAULT)] if config.default else []
     plan += [Planned(Origin.TRY, values) for values in tries]
-    return _Prepared(cell, config, objectives, space, kind, tuner, tree, tuple(plan), trials, seed)
+    pruner = choose_pruner(
+        config.pruner,
+        objectives,
+        curves=has_curve(cell, objectives[0].name),
+        plans=kind.plans,
+        tuned=config.warmup is not None or config.min_steps is not None,
+    )
+    return _Prepared(
+        cell, config, objectives, space, kind, tuner, tree, tuple(plan), trials, seed, pruner
+    )
+
+
+def _pruner(ready: _Prepared) -> Pruner | None:
+    if ready.pruner.name == "none":
+        return None
+    return OptunaPruner(
+        ready.pruner.name,
+        ready.objectives[0],
+        seed=ready.seed,
+        warmup=ready.config.warmup,
+        min_steps=ready.config.min_steps,
+    )
 
 
 def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
@@ -174,13 +199,15 @@ def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
         start=now,
         command=setting.command,
         source_name=setting.source_name,
-        remarks=_remarks(ready.tuner) + lints,
+        pruner=ready.pruner.name,
+        remarks=_remarks(ready) + lints,
     )
 
 
-def _remarks(tuner: Tuner) -> tuple[str, ...]:
-    remark = getattr(tuner, "remark", "")
-    return (remark,) if remark else ()
+def _remarks(ready: _Prepared) -> tuple[str, ...]:
+    """The choices that were made for the person."""
+    remarks = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
+    return tuple(remark for remark in remarks if remark)
 
 
 def _with_runs(record: StudyRecord, writer: Any) -> StudyRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import math
 import warnings
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hpmagic.errors import OptionError
 from hpmagic.execution.outcome import Pruned
+from hpmagic.language.cell import TunableCell
 from hpmagic.records import (
     Direction,
     Event,
@@ -27,7 +29,7 @@ from hpmagic.records import (
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["PRUNERS", "OptunaPruner", "Pruner", "PrunerChoice", "choose_pruner"]
+__all__ = ["PRUNERS", "OptunaPruner", "Pruner", "PrunerChoice", "choose_pruner", "has_curve"]
 
 
 class Pruner(Protocol):
@@ -138,6 +140,28 @@ def choose_pruner(
             "add --pruner median, asha or hyperband"
         )
     return PrunerChoice(name, remark)
+
+
+def has_curve(cell: TunableCell, metric: str) -> bool:
+    r"""Whether ``metric`` is reported step by step: in a loop, or by `hpmagic.callback`.
+
+    >>> from hpmagic.language import parse_cell
+    >>> loop = "for epoch in range(9):\n    loss = 1 / (epoch + 1)  # tune: minimize"
+    >>> has_curve(parse_cell(loop), "loss"), has_curve(parse_cell(loop), "accuracy")
+    (True, False)
+    """
+    if any(mark.name == metric and mark.loop is not None for mark in cell.marks):
+        return True
+    calls = [node for node in ast.walk(cell.tree) if isinstance(node, ast.Call)]
+    return any(
+        ast.unparse(call.func) in ("hpmagic.callback", "callback") and _names(call, metric)
+        for call in calls
+    )
+
+
+def _names(call: ast.Call, metric: str) -> bool:
+    given = [keyword.value for keyword in call.keywords if keyword.arg == "name"] or call.args
+    return any(isinstance(node, ast.Constant) and node.value == metric for node in given)
 
 
 @dataclass

@@ -332,7 +332,8 @@ def _best_values(progress: Progress) -> str:
         if default is not None and default is not best:
             own = f"<code>{_value(default, name)}</code>" if name in default.params else "–"
             cells.append(f'<td class="hpm-m">{own}</td>')
-        cells.append(f'<td class="hpm-m">{_text(range_text(best, name, progress.info), 60)}</td>')
+        within = _text(range_text(best, name, progress.info), 60)
+        cells.append(f'<td class="hpm-m hpm-w">{within}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     titles = [
         "best values",

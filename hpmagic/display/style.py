@@ -61,6 +61,7 @@ line-height:1.5;max-width:none;height:1.5em}
 .hpm.hpm.hpm thead th{color:var(--m);font-size:12px}
 .hpm.hpm.hpm tbody tr:last-child td,.hpm.hpm.hpm tbody tr:last-child th{border-bottom:0}
 .hpm.hpm.hpm .hpm-n{text-align:right}
+.hpm.hpm.hpm .hpm-w{white-space:normal;min-width:9em}
 .hpm.hpm.hpm .hpm-k{color:var(--m);padding-right:14px;min-width:3.6em}
 .hpm.hpm.hpm tr.hpm-top td{font-weight:600}
 .hpm.hpm.hpm tr.hpm-top td.hpm-k{color:var(--a)}
