@@ -43,6 +43,7 @@ class TrialConversation:
         self,
         number: int,
         chosen: Planned | Proposal,
+        *,
         walk: Walk,
         rng: np.random.Generator,
         hear: Callable[[int, Report], None],

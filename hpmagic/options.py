@@ -32,7 +32,8 @@ class HelpAsked(Exception):
 class StudyConfig:
     """What a person asked for, understood.
 
-    ``timeout`` is in seconds. ``tries`` are the combinations from ``--try``, values still as text
+    ``timeout`` and ``trial_timeout`` are in seconds; ``jobs`` None is what the engine has room for,
+    one on the local one. ``tries`` are the combinations from ``--try``, values still as text
     (or as given from Python). ``trials`` and ``timeout`` None mean that the tuner decides.
     """
 
@@ -51,6 +52,9 @@ class StudyConfig:
     pruner: str | None = None
     warmup: int | None = None
     min_steps: int | None = None
+    trial_timeout: float | None = None
+    jobs: int | None = None
+    engine: str = "local"
     tuner_options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -180,7 +184,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "timeout", "begin no further trial after this long: 90s, 10m, 1h30m", "TIME", read_duration
     ),
-    Option("trial-timeout", "end a trial after this long", "TIME", read_duration, available=False),
+    Option("trial-timeout", "end a trial after this long", "TIME", read_duration),
     Option(
         "minimize", "the metric to make small; needs no annotation", "NAME", read_text, many=True
     ),
@@ -205,7 +209,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("min-steps", "prune no trial before step N of its loop", "N", read_count),
     Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
-    Option("jobs", "trials at the same time", "N", read_count, "j", available=False),
+    Option("jobs", "trials at the same time, in processes of their own", "N", read_count, "j"),
     Option(
         "engine",
         f"where trials run: {', '.join(_ENGINES)}",

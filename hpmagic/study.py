@@ -94,7 +94,7 @@ def run_study(
     Raises:
         Exception: what the tuner, the engine or a listener raised; the study is closed first.
     """
-    return _Loop(info, engine, tuner, tree, listeners, judge).run(
+    return _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge).run(
         list(plan), limits or Limits(), stop
     )
 
@@ -106,6 +106,7 @@ class _Loop:
         engine: Engine,
         tuner: Tuner,
         tree: ExecutionTree,
+        *,
         listeners: Sequence[Listener],
         judge: Callable[[int, Report], None] | None,
     ) -> None:
@@ -223,7 +224,12 @@ class _Loop:
     def begin(self, chosen: Planned | Proposal) -> None:
         """Start a trial on a free worker."""
         conversation = TrialConversation(
-            self.begun, chosen, self.tree.walk(), self.rng, self.hear, self.heeded
+            self.begun,
+            chosen,
+            walk=self.tree.walk(),
+            rng=self.rng,
+            hear=self.hear,
+            heeded=self.heeded,
         )
         self.begun += 1
         self.running[conversation.number] = conversation
@@ -238,9 +244,7 @@ class _Loop:
     def record(self, conversation: TrialConversation, outcome: TrialOutcome) -> Trial:
         """A trial has ended: tell everybody."""
         conversation.end(outcome)
-        trial = trial_of(
-            conversation.number, conversation.origin, outcome, self.info.objectives
-        )
+        trial = trial_of(conversation.number, conversation.origin, outcome, self.info.objectives)
         self.trials.append(trial)
         if trial.state is TrialState.FAILED:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 from hpmagic.engines import frames
 from hpmagic.engines.messages import Died
@@ -54,7 +54,7 @@ class Letter:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's environment with native thread pools limited to ``threads`` each.
+    """The environment of this process with native thread pools limited to ``threads`` each.
 
     A limit that the person has set lower stays.
     """
@@ -115,7 +115,7 @@ class Child:
         """Send a message; one to a worker that has died is lost, and a `Letter` says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
-            frames.send(self._process.stdin, data)
+            frames.send(cast("BinaryIO", self._process.stdin), data)
 
     def kill(self) -> None:
         """End the process and whatever it has started, now."""
@@ -141,8 +141,7 @@ class Child:
             self._log.close()
 
     def _read(self, deliver: Callable[[Letter], object]) -> None:
-        pipe = self._process.stdout
-        assert pipe is not None
+        pipe = cast("BinaryIO", self._process.stdout)
         while (data := frames.receive(pipe)) is not None:
             deliver(Letter(self, data))
         status = self._process.wait()

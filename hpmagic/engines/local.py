@@ -16,7 +16,7 @@ class LocalEngine:
     """Runs the cell where the person's variables are.
 
     Args:
-        runner: runs the cell once; whoever made it closes it.
+        runner: runs the cell once.
         seconds: how long a trial may take; see `deadline` for when this has no effect.
         around_trial: a context for each trial, by its number.
     """
@@ -55,4 +55,5 @@ class LocalEngine:
         self._runner.publish(outcome)
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Leave the process as the study found it."""
+        self._runner.close()

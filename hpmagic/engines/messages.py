@@ -145,9 +145,8 @@ class Options:
 
     @classmethod
     def of(cls, space: Mapping[str, Parameter]) -> Options:
-        return cls(
-            {(p.name, str(p.distribution)): p.distribution for p in space.values() if p.distribution}
-        )
+        known = {(p.name, str(p.distribution)): p.distribution for p in space.values()}
+        return cls({key: distribution for key, distribution in known.items() if distribution})
 
     def own(self, parameter: Parameter) -> Parameter:
         """The parameter with the study's distribution."""

@@ -1,4 +1,4 @@
-"""What a worker needs to run the cell: the cell, the variables it reads, the state it begins with."""
+"""What a worker needs: the cell, the variables it reads, the state it begins with."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _assigned(cell: TunableCell) -> Iterable[str]:
 def _pickled(
     pickling: Pickling, names: set[str], optional: set[str], seen: set[str]
 ) -> tuple[Pickled, list[pickle.PickleBuffer], set[str]]:
-    """The variables, their large buffers, and the names sent: without ``optional`` ones that fail."""
+    """The variables, their large buffers, and the names sent; ``optional`` ones need not be."""
     space = pickling.namespace
     chosen = {
         n: space[n] for n in sorted(names) if n in space and n not in _SHELLS_OWN | {"__name__"}
@@ -224,9 +224,9 @@ def _failing_global(
 ) -> str | None:
     space = pickling.namespace
     for name in function.__code__.co_names:
-        if name in space and name not in chain and not hasattr(builtins, name):
-            if _fails(pickling, space[name]) is not None:
-                return name
+        known = name in space and name not in chain and not hasattr(builtins, name)
+        if known and _fails(pickling, space[name]) is not None:
+            return name
     return None
 
 

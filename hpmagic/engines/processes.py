@@ -100,8 +100,9 @@ class ProcessEngine:
         while True:
             with exposed():
                 letter = self._receive()
-            ended = self._overdue() if letter is None else self._handle(letter)
-            if ended is not None:
+            if letter is None:
+                self._end_overdue()
+            elif (ended := self._handle(letter)) is not None:
                 return ended
 
     def keep(self, number: int) -> None:
@@ -116,23 +117,33 @@ class ProcessEngine:
         What cannot be is named in a warning.
         """
         child = self._last.get(number)
-        while child in self._idle and self._exchange.awaits(number):
-            with exposed():
-                letter = self._inbox.get()
-            self._handle(letter)
+        while self._exchange.awaits(number) and child in {*self._idle, *self._busy}:
+            letter = self._inbox.get()
+            if letter.died is not None and letter.child is child:
+                break
+            message = None if letter.data is None else self._exchange.unpack(letter.data)
+            if isinstance(message, Kept):
+                self._exchange.take(message)
         self._exchange.publish(number, outcome.deleted)
 
     def close(self) -> None:
         """End the workers: at once those that run a trial, the others by themselves."""
         until = time.monotonic() + _PATIENCE
-        for child in self._busy:
-            child.kill()
-        for child in self._idle:
-            child.hang_up()
-        for child in [*self._idle, *self._busy]:
-            child.close(until)
-        self._idle, self._busy = [], {}
-        self._parcel.close()
+        workers = [*self._busy, *self._idle]
+        try:
+            for child in self._busy:
+                child.kill()
+            for child in self._idle:
+                child.hang_up()
+            for child in workers:
+                child.close(until)
+        except BaseException:  # an impatient second interrupt
+            for child in workers:
+                child.kill()
+            raise
+        finally:
+            self._parcel.close()
+            self._idle, self._busy = [], {}
 
     def _hire(self) -> Child:
         return Child(self._parcel, self._env, self._inbox.put)
@@ -151,7 +162,7 @@ class ProcessEngine:
         except queue.Empty:
             return None
 
-    def _overdue(self) -> None:
+    def _end_overdue(self) -> None:
         """Kill the workers whose trials do not end; they are recorded when they have died."""
         for child, work in self._busy.items():
             if work.until is not None and work.until <= time.monotonic():

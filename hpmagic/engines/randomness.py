@@ -30,7 +30,7 @@ def set_random_states(states: Mapping[str, Any]) -> None:
     if "numpy" in states:
         import numpy as np
 
-        np.random.set_state(states["numpy"])  # noqa: NPY002 - the global one is what is meant
+        np.random.set_state(states["numpy"])
     if "torch" in states:
         import torch
 

@@ -104,9 +104,7 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 class _Session:
-    def __init__(
-        self, inbox: queue.SimpleQueue[bytes], sink: BinaryIO, descriptor: int
-    ) -> None:
+    def __init__(self, inbox: queue.SimpleQueue[bytes], sink: BinaryIO, descriptor: int) -> None:
         self.inbox = inbox
         self.sink = sink
         contents: Contents = Pickling({}).loads(inbox.get())
@@ -211,7 +209,7 @@ def _failing(pickling: Pickling, bindings: Iterable[tuple[str, Any]]) -> Iterabl
     for name, value in bindings:
         try:
             pickling.dumps(value)
-        except Exception:  # noqa: BLE001, PERF203
+        except Exception:  # noqa: BLE001
             yield name
 
 

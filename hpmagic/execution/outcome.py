@@ -35,7 +35,7 @@ class Pruned(BaseException):
 
 
 class TrialTimeout(BaseException):
-    """Raised inside a cell whose trial takes too long; not an `Exception`, so `except` lets it by."""
+    """Raised inside a cell whose trial takes too long; no `Exception`, so `except` lets it by."""
 
 
 @dataclass(frozen=True)
@@ -80,4 +80,8 @@ class Runner(Protocol):
 
     def publish(self, outcome: TrialOutcome) -> None:
         """Put the bindings of ``outcome`` into the namespace."""
+        ...
+
+    def close(self) -> None:
+        """Leave the process as it was when the runner was made."""
         ...

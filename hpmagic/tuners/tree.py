@@ -246,13 +246,22 @@ class Walk:
         return child is not None and (child.exhausted or child.full)
 
     def _another(self, parameter: Parameter, value: Any, rng: np.random.Generator) -> Any:
-        """A value near ``value`` that is not exhausted, or ``value`` itself if there is none."""
+        """A value near ``value`` that is not exhausted, or ``value`` itself if there is none.
+
+        Where all that is left is full, it is taken: others may yet go on from there.
+        """
         assert parameter.distribution is not None
-        if self._node.exhausted:
+        node = self._node
+        if node.exhausted:
             return value
-        free = None if self._node.erratic else self._node.free
+        free = None if node.erratic else node.free
         if free is not None:
-            index = _near(free, parameter.distribution, value, rng)
+            crowded = len(node.busy) >= free.size - free.closed
+            child = node.child(parameter, value)
+            if crowded and child is not None and not child.exhausted:
+                return value
+            busy = set[int]() if crowded else node.busy
+            index = _near(free, busy, parameter.distribution, value, rng)
             return value_at(parameter.distribution, index)
         for other in _redraws(parameter.distribution, value, rng):
             if not self._is_taken(parameter, other):
