@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,11 @@ import numpy as np
 from hpmagic.distributions import MISSING, Distribution
 from hpmagic.execution.outcome import WRITTEN, TrialOutcome
 from hpmagic.records import Objective, Origin, Report, Trial, TrialState
-from hpmagic.space import Parameter
+from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal
 from hpmagic.tuners.tree import Walk
 
-__all__ = ["Planned", "TrialConversation", "trial_of"]
+__all__ = ["Planned", "TrialConversation", "planned_value", "trial_of"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TrialConversation:
     Args:
         number: the trial's.
         chosen: the person's plan for it, or the tuner's proposal.
+        space: the study's.
         walk: the trial's way through the tree of what has been executed.
         rng: chooses another value where one would run a trial twice.
         hear: takes each report; may raise `Pruned` for those of ``heeded`` metrics.
@@ -44,6 +46,7 @@ class TrialConversation:
         number: int,
         chosen: Planned | Proposal,
         *,
+        space: SearchSpace,
         walk: Walk,
         rng: np.random.Generator,
         hear: Callable[[int, Report], None],
@@ -54,6 +57,7 @@ class TrialConversation:
         self.planned = chosen if isinstance(chosen, Planned) else None
         self.origin = self.planned.origin if self.planned else Origin.TUNER
         self._chosen = chosen
+        self._space = space
         self._walk = walk
         self._rng = rng
         self._hear = hear
@@ -70,7 +74,7 @@ class TrialConversation:
             return self._drawn[parameter.name][1]
         assert parameter.distribution is not None
         if isinstance(self._chosen, Planned):
-            value = _planned_value(self._chosen, parameter)
+            value = planned_value(self._chosen, parameter, self._space)
             self._fix(parameter, value)
         else:
             value = self._walk.draw(parameter, self._chosen.suggest, self._rng)
@@ -153,6 +157,7 @@ def trial_of(
     finals = metrics | dict(outcome.values)
     known = [finals[o.name] for o in objectives if o.name in finals]
     usable = outcome.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    usable = usable and all(map(math.isfinite, known))
     return Trial(
         number=number,
         state=outcome.state,
@@ -170,7 +175,10 @@ def trial_of(
     )
 
 
-def _planned_value(planned: Planned, parameter: Parameter) -> Any:
-    if parameter.name in planned.values:
-        return planned.values[parameter.name]
+def planned_value(planned: Planned, parameter: Parameter, space: SearchSpace) -> Any:
+    """The value planned for a name, or for all that fill in the same braces; else as written."""
+    found = space.find(parameter.name)
+    for name in (parameter.name, found.name if found else parameter.name):
+        if name in planned.values:
+            return planned.values[name]
     return WRITTEN if parameter.default is MISSING else parameter.default

@@ -48,6 +48,7 @@ MISSING: Final = _Missing()
 """Stands for 'no value' where None is a value."""
 
 _DIGITS = 6
+_MOST_STEPS = 2**53
 _EDGE = 1e-9
 
 
@@ -76,7 +77,7 @@ def is_literal(value: object) -> bool:
     return value is None or type(value) in (bool, int, str, bytes)
 
 
-def label_of(value: object) -> str:
+def label_of(value: Any) -> str:
     """The short true text under which a value is shown and logged.
 
     >>> label_of("rbf"), label_of(0.1), label_of(dict)
@@ -113,7 +114,11 @@ def _real(kind: str, **values: object) -> None:
             raise SpaceError(
                 f"{kind}: {name} must be a number, but got {name}={literal_text(value)}", name
             )
-        if not math.isfinite(value):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # an integer beyond the floats
+            finite = False
+        if not finite:
             raise SpaceError(f"{kind}: {name} must be finite, but got {name}={value}", name)
 
 
@@ -218,6 +223,13 @@ class Uniform(Distribution):
         _ordered(self.kind, self.low, self.high)
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
+        if not math.isfinite(self.high - self.low):
+            raise SpaceError(
+                f"uniform: high - low must be finite, but got low={_number(self.low)}, "
+                f"high={_number(self.high)}",
+                "low",
+                "high",
+            )
         if self.step is not None:
             _real(self.kind, step=self.step)
             if self.step <= 0:
@@ -225,6 +237,12 @@ class Uniform(Distribution):
                     f"uniform: step > 0 must hold, but got step={_number(self.step)}", "step"
                 )
             object.__setattr__(self, "step", float(self.step))
+            if (self.high - self.low) / self.step > _MOST_STEPS:
+                raise SpaceError(
+                    f"uniform: at most 2**53 steps can be told apart, but got "
+                    f"step={_number(self.step)}",
+                    "step",
+                )
             object.__setattr__(self, "high", self._at(self._last()))
 
     def _last(self) -> int:
@@ -346,7 +364,7 @@ class Int(Distribution):
     log: bool = False
 
     def __post_init__(self) -> None:
-        bounds: dict[str, object] = {"low": self.low, "high": self.high, "step": self.step}
+        bounds: dict[str, Any] = {"low": self.low, "high": self.high, "step": self.step}
         for name, value in bounds.items():
             if isinstance(value, bool) or not isinstance(value, int):
                 whole = isinstance(value, float) and value.is_integer()
@@ -354,6 +372,10 @@ class Int(Distribution):
                 raise SpaceError(
                     f"int: {name} must be an integer, but got {name}={literal_text(value)}{hint}",
                     name,
+                )
+            if abs(value) > _MOST_STEPS:
+                raise SpaceError(
+                    f"int: {name} must lie within -2**53 and 2**53, but got {name}={value}", name
                 )
         if not isinstance(self.log, bool):
             raise SpaceError(f"int: log must be True or False, but got log={self.log!r}", "log")

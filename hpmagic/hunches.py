@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from hpmagic.distributions import Choice, Distribution, Int, label_of
@@ -35,10 +37,8 @@ def resolve_tries(
 
 
 def _value(name: str, given: Any, space: SearchSpace) -> Any:
-    parameter = space.get(name)
+    parameter = space.find(name)
     if parameter is None:
-        if any(_matches(template, name) for template in space):
-            return _literal(given)
         raise OptionError(
             f"--try: the cell does not tune `{name}`"
             + (nearest(name, space) or f"; it tunes {', '.join(space) or 'nothing'}")
@@ -66,12 +66,12 @@ def _in(name: str, given: Any, distribution: Distribution) -> Any:
             + nearest(text, distribution.labels)
         )
     value = _literal(given)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise OptionError(f"--try: {name} takes a number, {distribution}, but got `{given}`")
     if isinstance(distribution, Int):
-        if value != int(value):
+        if not float(value).is_integer():
             raise OptionError(f"--try: {name} takes an integer, {distribution}, but got `{given}`")
-        return int(value)
+        return value if type(value) is int else int(float(value))
     return float(value)
 
 
@@ -82,8 +82,3 @@ def _literal(given: Any) -> Any:
         return ast.literal_eval(given.strip())
     except (ValueError, SyntaxError):
         return given
-
-
-def _matches(template: str, name: str) -> bool:
-    head, brace, _ = template.partition("{")
-    return bool(brace) and name.startswith(head)

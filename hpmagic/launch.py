@@ -155,7 +155,8 @@ def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepa
         TunerContext(space, objectives, trials, seed, tree, tries, config.tuner_options)
     )
     plan = [Planned(Origin.DEFAULT)] if config.default else []
-    plan += [Planned(Origin.TRY, values) for values in tries]
+    combinations = getattr(tuner, "combinations", ())
+    plan += [Planned(Origin.TRY, values) for values in (*tries, *combinations)]
     pruner = choose_pruner(
         config.pruner,
         objectives,

@@ -150,7 +150,7 @@ def has_curve(cell: TunableCell, metric: str) -> bool:
     >>> has_curve(parse_cell(loop), "loss"), has_curve(parse_cell(loop), "accuracy")
     (True, False)
     """
-    if any(mark.name == metric and mark.loop is not None for mark in cell.marks):
+    if any(mark.name == metric and mark.curve for mark in cell.marks):
         return True
     calls = [node for node in ast.walk(cell.tree) if isinstance(node, ast.Call)]
     return any(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from hpmagic.records import Objective, Origin, Trial, TrialState
@@ -58,7 +59,11 @@ def gain(trials: Sequence[Trial], objectives: Sequence[Objective]) -> float | No
 
 
 def _complete(trials: Iterable[Trial]) -> Iterable[Trial]:
-    return (t for t in trials if t.state is TrialState.COMPLETE and t.values)
+    return (
+        t
+        for t in trials
+        if t.state is TrialState.COMPLETE and t.values and all(map(math.isfinite, t.values))
+    )
 
 
 def _first(trial: Trial) -> float:

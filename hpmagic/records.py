@@ -107,9 +107,10 @@ class Trial:
 
     ``params`` holds the values in the order in which they were drawn, only those that were drawn;
     ``values`` the objectives' values in the study's order, None unless the trial is complete (a
-    pruned trial has its last report there); ``metrics`` the last value of each metric, objectives
-    included; ``curves`` every report that had a step. ``start`` is seconds since the epoch and
-    ``duration`` seconds. ``reason`` says why a trial is not complete, in one line.
+    pruned trial has its last report there, if that is finite); ``metrics`` the last value of each
+    metric, objectives included; ``curves`` every report that had a step. ``start`` is seconds
+    since the epoch and ``duration`` seconds. ``reason`` says why a trial is not complete, in one
+    line.
     """
 
     number: int

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpmagic.conversation import Planned, TrialConversation, trial_of
+from hpmagic.conversation import Planned, TrialConversation, planned_value, trial_of
 from hpmagic.engines.base import Engine
 from hpmagic.errors import ObjectiveError
 from hpmagic.execution.interrupt import held
-from hpmagic.execution.outcome import TrialOutcome
+from hpmagic.execution.outcome import WRITTEN, TrialOutcome
 from hpmagic.records import (
     Event,
     Listener,
@@ -28,7 +28,7 @@ from hpmagic.records import (
     TrialStarted,
     TrialState,
 )
-from hpmagic.space import Parameter
+from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, Tuner
 from hpmagic.tuners.tree import ExecutionTree
 
@@ -134,6 +134,8 @@ class _Loop:
         try:
             with held():  # an interrupt arrives while the engine waits, and nowhere else
                 end = self.trials_until_done(plan, limits, stop, clock)
+            if end.state == "complete" and len(self.errors) == len(self.trials) > 0:
+                end = _End("failed", _all_failed(len(self.trials)))
         except KeyboardInterrupt:
             end = self.stopped()
         finally:
@@ -205,7 +207,7 @@ class _Loop:
         One that may be what runs now, depending on what that trial still draws, stays in the plan.
         """
         for planned in list(plan):
-            _, known = self.tree.path({**self.info.space.defaults, **planned.values})
+            _, known = self.tree.path(_AsPlanned(planned, self.info.space))
             twins = [c for c in self.running.values() if self.alike(planned, c.planned)]
             if twins and self.branches and not known:
                 continue
@@ -218,14 +220,16 @@ class _Loop:
         """Whether two plans agree in every value that is drawn whatever happens."""
         if other is None:
             return False
-        always = [p for p in self.info.space.values() if not p.conditional]
-        return all(_key(p, one) == _key(p, other) for p in always)
+        space = self.info.space
+        always = [p for p in space.values() if not p.conditional]
+        return all(_key(p, one, space) == _key(p, other, space) for p in always)
 
     def begin(self, chosen: Planned | Proposal) -> None:
         """Start a trial on a free worker."""
         conversation = TrialConversation(
             self.begun,
             chosen,
+            space=self.info.space,
             walk=self.tree.walk(),
             rng=self.rng,
             hear=self.hear,
@@ -251,8 +255,8 @@ class _Loop:
         if self.beats_best(trial):
             self.best, self.best_outcome = trial, outcome
             self.engine.keep(trial.number)
-        self.tuner.tell(trial)
         self.emit(TrialFinished(trial))
+        self.tuner.tell(trial)
         return trial
 
     def beats_best(self, trial: Trial) -> bool:
@@ -297,9 +301,31 @@ def _combinations(info: StudyInfo) -> int | None:
     return most
 
 
-def _key(parameter: Parameter, planned: Planned) -> object:
-    value = planned.values.get(parameter.name, parameter.default)
+def _key(parameter: Parameter, planned: Planned, space: SearchSpace) -> object:
+    value = planned_value(planned, parameter, space)
     return value if parameter.distribution is None else parameter.distribution.key(value)
+
+
+class _AsPlanned(dict[str, Any]):
+    """The values of a planned trial by name, as far as they are known before it runs."""
+
+    def __init__(self, planned: Planned, space: SearchSpace) -> None:
+        super().__init__()
+        self.planned = planned
+        self.space = space
+
+    def __missing__(self, name: str) -> Any:
+        parameter = self.space.find(name)
+        if parameter is None:
+            raise KeyError(name)
+        value = planned_value(self.planned, replace(parameter, name=name), self.space)
+        if value is WRITTEN:
+            raise KeyError(name)
+        return value
+
+
+def _all_failed(count: int) -> str:
+    return "the trial failed" if count == 1 else f"all {count} trials failed"
 
 
 def _every(count: int) -> str:

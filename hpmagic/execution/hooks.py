@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import math
 import operator
 import threading
 import time
@@ -118,14 +120,18 @@ class TrialHooks:
             drawn.value = _fresh(value)
         return value
 
-    def report(self, number: int, value: Any, step: object = None) -> bool:
-        """Record a metric; True when its loop is to be left."""
+    def report(self, number: int, value: Any, step: object = None, *deferred: object) -> bool:
+        """Record a metric; True when its loop is to be left.
+
+        ``deferred`` are the values of the mark's patience and least gain, as far as they are
+        expressions.
+        """
         mark = self._cell.marks[number]
         figure = self._figure(mark.name, value, f" at line {mark.statement.lineno}")
         report = self.record(mark.name, figure, self._step(mark, step))
         if mark.patience is None or mark.objective is None:
             return False
-        watch = self._watches.get(number) or self._watch(number, mark)
+        watch = self._watches.get(number) or self._watch(number, mark, deferred)
         if not watch.exhausted(figure):
             return False
         self._stopping.add(number)
@@ -202,19 +208,30 @@ class TrialHooks:
         return figure
 
     def _step(self, mark: Mark, counter: object) -> int | None:
-        if mark.loop is None:
+        if not mark.curve:
             return None
-        try:
-            return operator.index(counter)  # type: ignore[arg-type]
-        except TypeError:
-            return self._counts.get(mark.name, 0)
+        whole = _whole(counter)
+        if whole is None and mark.step is not None:
+            self._bad_option(mark, "step", "a whole number", counter)
+        return self._counts.get(mark.name, 0) if whole is None else whole
 
-    def _watch(self, number: int, mark: Mark) -> Patience:
+    def _watch(self, number: int, mark: Mark, deferred: tuple[object, ...]) -> Patience:
         assert mark.objective is not None
-        assert mark.patience is not None
-        watch = Patience(mark.objective.direction, mark.patience, mark.min_delta)
+        values = list(deferred)
+        patience = values.pop(0) if isinstance(mark.patience, ast.expr) else mark.patience
+        min_delta = values.pop(0) if isinstance(mark.min_delta, ast.expr) else mark.min_delta
+        rounds, gain = _whole(patience), as_float(min_delta)
+        if rounds is None or rounds < 1:
+            self._bad_option(mark, "patience", "a whole number, 1 or more", patience)
+        if gain is None or not 0 <= gain < math.inf:
+            self._bad_option(mark, "min_delta", "a number, 0 or more", min_delta)
+        watch = Patience(mark.objective.direction, rounds, gain)
         self._watches[number] = watch
         return watch
+
+    def _bad_option(self, mark: Mark, option: str, rule: str, value: object) -> NoReturn:
+        role = "metric" if mark.objective is None else mark.objective.direction
+        self.fail(AnnotationError(f"{role}: {option} must be {rule}, but is {value!r}", mark.place))
 
     def _call(self, callback: Callable[[Any], Any], argument: Parameter | Report) -> Any:
         """Ask the study, unless the trial should have ended by now."""
@@ -287,7 +304,7 @@ class Answers:
     def written(self, _number: int, value: Any) -> Any:
         return value
 
-    def report(self, _number: int, _value: Any, _step: object = None) -> bool:
+    def report(self, _number: int, _value: Any, *_: object) -> bool:
         return False
 
     def enter(self, _number: int) -> None:
@@ -295,6 +312,13 @@ class Answers:
 
     def stopping(self, _number: int) -> bool:
         return False
+
+
+def _whole(value: object) -> int | None:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _again(known: _Drawn, distribution: Distribution, name: str, draw: Draw) -> _Drawn:

@@ -166,14 +166,20 @@ class _Splices:
 
 
 def _reported(number: int, mark: Mark) -> list[ast.expr]:
-    """The mark's number, its value and, where its loop counts, the count."""
+    """The mark's number, its value and, where there are such, its step and its patience."""
     target = copy.deepcopy(mark.target)
     if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
         target.ctx = ast.Load()
     arguments: list[ast.expr] = [ast.Constant(number), target]
-    if mark.loop is not None and (counter := _counter(mark.loop)) is not None:
+    counter = None if mark.loop is None else _counter(mark.loop)
+    deferred = [x for x in (mark.patience, mark.min_delta) if isinstance(x, ast.expr)]
+    if mark.step is not None:
+        arguments.append(copy.deepcopy(mark.step))
+    elif counter is not None:
         arguments.append(ast.Name(counter, ast.Load()))
-    return arguments
+    elif deferred:
+        arguments.append(ast.Constant(None))
+    return arguments + copy.deepcopy(deferred)
 
 
 def _counter(loop: ast.For | ast.AsyncFor | ast.While) -> str | None:

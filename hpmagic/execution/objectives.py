@@ -36,7 +36,9 @@ class Metrics:
     def finish(
         self, hooks: TrialHooks, bindings: Mapping[str, Any], variables: Mapping[str, Any]
     ) -> None:
-        """Report the metrics without annotation, and check the objectives.
+        """Report the metrics without annotation, check the objectives, and report the best values.
+
+        The curve of a metric that asks for its best keeps its name; ``NAME.best`` is what counts.
 
         Raises:
             ObjectiveError: an objective is missing, not a number, or not finite.
@@ -52,6 +54,9 @@ class Metrics:
             if not math.isfinite(values[name]):
                 line = self._line(name)
                 raise ObjectiveError(f"{name} is {values[name]}{f' at line {line}' * bool(line)}")
+        for name in self._best:
+            if name in values:
+                hooks.record(f"{name}.best", values[name], None)
 
     def values(self, reports: Iterable[Report]) -> dict[str, float]:
         """What counts of each metric: its last report, or its best finite one where so marked."""
@@ -66,6 +71,17 @@ class Metrics:
             ):
                 values[report.name] = report.value
         return values
+
+    def notes(self, reports: Iterable[Report]) -> dict[str, str]:
+        """At which step each metric that asks for its best had it."""
+        found: dict[str, str] = {}
+        kept = list(reports)
+        values = self.values(kept)
+        for name in self._best:
+            first = next((r for r in kept if r.name == name and r.value == values[name]), None)
+            if first is not None and first.step is not None:
+                found[name] = f"{name} {first.value:.6g} at step {first.step}"
+        return {"best": "; ".join(found.values())} if found else {}
 
     def _read(self, name: str, bindings: Mapping[str, Any], variables: Mapping[str, Any]) -> float:
         # An unchanged variable counts only if the cell assigns it: it may be an earlier cell's.

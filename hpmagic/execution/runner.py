@@ -83,7 +83,7 @@ class KernelRunner:
                 error=error,
                 reason=self._reason(state, error, hooks),
                 output=self._capture.output("" if error is None else plain_text(error)),
-                notes=_notes(hooks),
+                notes=_notes(hooks) | self._metrics.notes(hooks.reports),
             )
 
     def publish(self, outcome: TrialOutcome) -> None:

@@ -34,8 +34,11 @@ class Mark:
     """A metric, or an objective when ``direction`` is given, bound to an assignment.
 
     ``target`` is the expression to read after ``statement`` ran (``accuracy``, ``self.loss``,
-    ``scores["auc"]``); ``loop`` the innermost loop that holds the statement in the same function,
-    None outside loops. ``best`` asks for the best report rather than the last.
+    ``scores["auc"]``). ``loop`` is the loop in the same function whose rounds are the steps: the
+    innermost one, or the innermost that sets a name of ``step``; None outside loops. ``step`` is
+    the expression that gives the step, None for the loop's own counter or the count of reports.
+    ``patience`` and ``min_delta`` may be expressions, to be evaluated where the statement stands.
+    ``best`` asks for the best report rather than the last.
     """
 
     name: str
@@ -44,9 +47,15 @@ class Mark:
     target: ast.expr
     loop: ast.For | ast.AsyncFor | ast.While | None
     place: Place
-    patience: int | None = None
-    min_delta: float = 0.0
+    patience: int | ast.expr | None = None
+    min_delta: float | ast.expr = 0.0
     best: bool = False
+    step: ast.expr | None = None
+
+    @property
+    def curve(self) -> bool:
+        """Whether the reports have steps."""
+        return self.loop is not None or self.step is not None
 
 
 @dataclass(frozen=True)

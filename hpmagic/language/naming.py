@@ -29,7 +29,7 @@ _LONGEST: Final = 250
 
 @dataclass(frozen=True)
 class Name:
-    """A name as ``name=`` gives it. ``template`` is the f-string that makes it, if it has braces."""
+    """A name as ``name=`` gives it; ``template`` is the f-string that makes it, if any."""
 
     text: str
     template: ast.JoinedStr | None

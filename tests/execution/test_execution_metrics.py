@@ -112,9 +112,21 @@ def test_subscript_and_augmented_targets_are_read_after_the_statement():
 
 def test_the_last_report_counts_and_best_counts_where_asked():
     text = "for v in (3.0, float('nan'), 1.0, 2.0):\n    loss = v  # tune: {}\n"
-    assert trial(text.format("minimize")).values == {"loss": 2.0}
-    assert trial(text.format("minimize(best)")).values == {"loss": 1.0}
-    assert trial(text.format("maximize(best)")).values == {"loss": 3.0}
+    assert trial(text.format("minimize")).values["loss"] == 2.0
+    assert trial(text.format("minimize(best)")).values["loss"] == 1.0
+    assert trial(text.format("maximize(best)")).values["loss"] == 3.0
+
+
+def test_the_last_and_the_best_value_are_both_reported_where_best_counts():
+    outcome = trial("for v in (3.0, 1.0, 2.0):\n    loss = v  # tune: minimize(best)\n")
+    assert [(r.name, r.value, r.step) for r in outcome.reports[2:]] == [
+        ("loss", 2.0, 2),
+        ("loss.best", 1.0, None),
+    ]
+    assert outcome.notes == {"best": "loss 1 at step 1"}
+    plain = trial("for v in (3.0, 1.0, 2.0):\n    loss = v  # tune: minimize\n")
+    assert plain.notes == {}
+    assert plain.values == {"loss": 2.0}
 
 
 def test_every_report_is_handed_on_as_it_happens():
