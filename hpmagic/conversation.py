@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpmagic.distributions import MISSING, Distribution
-from hpmagic.execution.outcome import WRITTEN, TrialOutcome
+from hpmagic.execution.outcome import WRITTEN, Pruned, TrialOutcome
 from hpmagic.records import Objective, Origin, Report, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal
@@ -95,6 +96,9 @@ class TrialConversation:
 
     def finished(self, outcome: TrialOutcome, order: tuple[str, ...]) -> TrialOutcome:
         """See `engines.base.Conversation.finished`."""
+        for report in outcome.reports[len(self._reports) :]:  # they may come by a slower way
+            with contextlib.suppress(Pruned):
+                self.report(report)
         params, distributions = {}, {}
         for name in order:
             distribution, value = self._drawn.get(name, (None, WRITTEN))

@@ -48,8 +48,8 @@ class Exchange:
         return self._pickling.dumps(message)
 
     def unpack(self, data: bytes) -> object:
-        """A worker's message."""
-        return self._pickling.loads(data)
+        """A worker's message, behind the byte that says its kind."""
+        return self._pickling.loads(memoryview(data)[1:])
 
     def answer(self, message: object, conversation: Conversation | None) -> bytes | None:
         """What to reply to a worker, if anything.

@@ -55,6 +55,19 @@ class Buffers:
             raise
         return cls(descriptor, end, tuple(spans))
 
+    def contents(self) -> memoryview:
+        """The whole file, to be sent to another machine."""
+        if not self.size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(self.descriptor, self.size, access=mmap.ACCESS_READ))
+
+    @classmethod
+    def of(cls, contents: memoryview) -> Buffers:
+        """A file with the `contents` of another; where buffers stand in it, others know."""
+        descriptor = _nameless_file()
+        _write_all(descriptor, contents, 0)
+        return cls(descriptor, contents.nbytes, ())
+
     def map(self) -> list[memoryview]:
         """The buffers; those that may be written to are this process's own once they are."""
         if not self.size:

@@ -1,11 +1,14 @@
-"""What a worker and the study say to each other. Plain facts, pickled one by one."""
+"""What a worker and the study say to each other. Plain facts, pickled one by one.
+
+A worker's message travels behind one byte that says its kind, for those who pass it on unread.
+"""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from hpmagic.distributions import Choice, Distribution
 from hpmagic.execution.outcome import TrialOutcome
@@ -13,6 +16,8 @@ from hpmagic.records import Report
 from hpmagic.space import Parameter
 
 __all__ = [
+    "ASKS",
+    "TELLS",
     "Asked",
     "Broken",
     "Died",
@@ -30,6 +35,10 @@ __all__ = [
     "Value",
     "portable",
 ]
+
+
+ASKS: Final = b"?"
+TELLS: Final = b"!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +87,14 @@ class Keep:
 class Ready:
     """From a worker: it can run trials."""
 
+    kind: ClassVar[bytes] = b"y"
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:
     """From a worker: it cannot run trials, and why."""
 
+    kind: ClassVar[bytes] = b"b"
     reason: str
 
 
@@ -90,6 +102,7 @@ class Broken:
 class Asked:
     """From a worker: a line that draws executes."""
 
+    kind: ClassVar[bytes] = b"?"
     parameter: Parameter
 
 
@@ -100,11 +113,16 @@ class Reported:
     report: Report
     waits: bool
 
+    @property
+    def kind(self) -> bytes:
+        return b"?" if self.waits else b"!"
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """From a worker: the trial is over. Of the values only those are sent that it found itself."""
 
+    kind: ClassVar[bytes] = b"e"
     outcome: TrialOutcome
     order: tuple[str, ...]
 
@@ -113,6 +131,7 @@ class Ended:
 class Kept:
     """From a worker: a trial's variables, pickled; and the names that cannot be."""
 
+    kind: ClassVar[bytes] = b"k"
     number: int
     variables: bytes
     left_out: tuple[str, ...]
@@ -120,10 +139,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """Of a worker, when no more will come from it. ``status`` is negative for a signal."""
+    """Of a worker, when no more will come from it.
+
+    ``status`` is negative for a signal; ``overdue`` says that it was killed since its trial's time
+    was over, ``ready`` that it had come so far as to run trials.
+    """
 
     status: int | None
     last_words: str
+    overdue: bool = False
+    ready: bool = True
 
 
 class RemoteTraceback(Exception):

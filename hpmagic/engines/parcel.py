@@ -78,6 +78,7 @@ class Contents:
     """Names of earlier studies' hidden globals, which are not to be used again."""
     shell: ShellFacts | None
     directory: str
+    path: tuple[str, ...]
     python: tuple[int, int] = field(default_factory=lambda: sys.version_info[:2])
 
     def check(self) -> None:
@@ -130,6 +131,7 @@ def pack(spec: RunnerSpec, namespace: dict[str, Any], shell: Any = None) -> Parc
         taken=tuple(name for name in namespace if name.startswith("_hpmagic_")),
         shell=None if shell is None else ShellFacts.of(shell),
         directory=_directory(),
+        path=tuple(entry or _directory() for entry in sys.path),
     )
     try:
         data = pickling.dumps(contents)

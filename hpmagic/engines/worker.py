@@ -67,8 +67,8 @@ def main(descriptor: int) -> None:
         try:
             session = _Session(inbox, sink, descriptor)
         except BaseException as error:  # noqa: BLE001 - whatever an import or a reduction raises
-            plain = Pickling({}).dumps(Broken(_reason(error)))
-            frames.send(sink, plain)
+            broken = Broken(_reason(error))
+            frames.send(sink, broken.kind + Pickling({}).dumps(broken))
             return
         with contextlib.suppress(BrokenPipeError):
             session.serve(state)
@@ -111,6 +111,7 @@ class _Session:
         contents.check()
         with contextlib.suppress(OSError):
             os.chdir(contents.directory)
+        sys.path += [entry for entry in contents.path if entry not in sys.path]
         namespace = _main_namespace()
         shell = _shell(contents.shell, namespace)
         buffers = Buffers(descriptor, contents.size, contents.spans)
@@ -177,8 +178,8 @@ class _Session:
         bindings, left_out = _picklable(self.pickling, self.last.bindings)
         self.send(Kept(number, bindings, left_out))
 
-    def send(self, message: object) -> None:
-        frames.send(self.sink, self.pickling.dumps(message))
+    def send(self, message: Ready | Asked | Reported | Ended | Kept) -> None:
+        frames.send(self.sink, message.kind + self.pickling.dumps(message))
 
     def receive(self) -> object:
         data = self.inbox.get()

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from textwrap import dedent
 from typing import Any
 
-import pytest
-
 from hpmagic.engines.base import Engine
 from hpmagic.engines.local import LocalEngine
 from hpmagic.engines.parcel import RunnerSpec
@@ -32,7 +30,7 @@ class Kind:
     workers: bool = True
 
 
-def _local(spec, namespace, space, jobs, seconds):  # noqa: ARG001 - one trial at a time
+def _local(spec, namespace, space, jobs, seconds):
     return LocalEngine(spec.make(namespace), seconds=seconds)
 
 
@@ -138,4 +136,31 @@ def ended(events: Sequence[Event]) -> list[int]:
     return [e.trial.number for e in events if isinstance(e, TrialFinished)]
 
 
-KINDS = [pytest.param(kind, id=kind.name) for kind in (LOCAL, PROCESSES)]
+def ray_kind(address: str | None = None) -> Kind:
+    """Ray, on a cluster that runs already or on one of its own."""
+
+    def make(spec, namespace, space, jobs, seconds):
+        from hpmagic.engines.cluster import ClusterEngine, Needs
+        from hpmagic.engines.ray import RayTransport
+
+        def connect(parcel, needs):
+            return RayTransport(parcel, needs, address, jobs)
+
+        return ClusterEngine(spec, namespace, connect, Needs(seconds=seconds), space=space)
+
+    return Kind("ray", make)
+
+
+def dask_kind(address: str | None = None) -> Kind:
+    """Dask, on a cluster that runs already or on one of its own."""
+
+    def make(spec, namespace, space, jobs, seconds):
+        from hpmagic.engines.cluster import ClusterEngine, Needs
+        from hpmagic.engines.dask import DaskTransport
+
+        def connect(parcel, needs):
+            return DaskTransport(parcel, needs, address, jobs)
+
+        return ClusterEngine(spec, namespace, connect, Needs(seconds=seconds), space=space)
+
+    return Kind("dask", make)

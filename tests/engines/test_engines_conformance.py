@@ -7,16 +7,26 @@ import threading
 
 import numpy as np
 import pytest
+from engine_study import LOCAL, PROCESSES, ended, study
 
 from hpmagic.execution.outcome import Pruned
 from hpmagic.records import Origin, TrialFinished, TrialStarted, TrialState
 
-from engine_study import KINDS, ended, study
 
-
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[
+        "local",
+        "processes",
+        pytest.param("ray", marks=pytest.mark.slow),
+        pytest.param("dask", marks=pytest.mark.slow),
+    ]
+)
 def kind(request):
-    return request.param
+    if request.param == "local":
+        return LOCAL
+    if request.param == "processes":
+        return PROCESSES
+    return request.getfixturevalue(f"{request.param}_cluster")
 
 
 def script(text: str) -> dict:

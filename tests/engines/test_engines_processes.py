@@ -203,10 +203,10 @@ def test_nothing_is_left_of_a_study():
 
     text = "x = 0.5  # tune: uniform(0, 1)\nloss = x  # tune: minimize"
     study(PROCESSES, text, trials=3, listener=hear)
-    files, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+    files, threads = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
     study(PROCESSES, text, trials=3, listener=hear)
     assert gone(pids)
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert threading.active_count() == threads
 
 
@@ -283,7 +283,7 @@ def test_workers_end_when_the_kernel_is_killed():
 
 
 def test_thread_pools_are_limited(monkeypatch):
-    """Each worker's native pools get its share of the cores; a lower limit of the person's stays."""
+    """Each worker's native pools get its share of the cores; a person's lower limit stays."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("MKL_NUM_THREADS", "16")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
