@@ -221,8 +221,8 @@ class Uniform(Distribution):
     def __post_init__(self) -> None:
         _real(self.kind, low=self.low, high=self.high)
         _ordered(self.kind, self.low, self.high)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # no negative zero
+        object.__setattr__(self, "high", float(self.high) + 0.0)
         if not math.isfinite(self.high - self.low):
             raise SpaceError(
                 f"uniform: high - low must be finite, but got low={_number(self.low)}, "
@@ -270,6 +270,8 @@ class Uniform(Distribution):
     def from_unit(self, unit: float) -> float:
         if self.step is not None:
             return self._at(_bin(unit, self._last() + 1))
+        if not 0 < unit < 1:
+            return self.low if unit <= 0 else self.high
         value = _tidy(self.low + unit * (self.high - self.low), self.high - self.low)
         return min(max(value, self.low), self.high)
 
@@ -316,8 +318,8 @@ class LogUniform(Distribution):
                 f"loguniform: low > 0 must hold, but got low={_number(self.low)}{hint}", "low"
             )
         _ordered(self.kind, self.low, self.high)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # no negative zero
+        object.__setattr__(self, "high", float(self.high) + 0.0)
 
     @property
     def size(self) -> int | None:
@@ -331,16 +333,16 @@ class LogUniform(Distribution):
         )
 
     def from_unit(self, unit: float) -> float:
+        if not 0 < unit < 1:
+            return self.low if unit <= 0 else self.high
         low, high = math.log(self.low), math.log(self.high)
         value = math.exp(low + unit * (high - low))
         value = _tidy(value, min(value, self.high - self.low))
         return min(max(value, self.low), self.high)
 
     def to_unit(self, value: float) -> float:
-        if self.low == self.high:
-            return 0.5
         low, high = math.log(self.low), math.log(self.high)
-        return (math.log(value) - low) / (high - low)
+        return (math.log(value) - low) / (high - low) if low < high else 0.5
 
     def __str__(self) -> str:
         return f"loguniform({_number(self.low)}, {_number(self.high)})"
@@ -408,8 +410,10 @@ class Int(Distribution):
 
     def from_unit(self, unit: float) -> int:
         if self.log:
+            if not 0 < unit < 1:
+                return self.low if unit <= 0 else self.high
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
-            value = round(math.exp(low + min(max(unit, 0.0), 1.0) * (high - low)))
+            value = round(math.exp(low + unit * (high - low)))
             return min(max(value, self.low), self.high)
         return self.low + _bin(unit, self.size) * self.step
 
@@ -421,9 +425,10 @@ class Int(Distribution):
 
     def grid(self, points: int | None = None) -> tuple[Any, ...]:
         if self.log and points is not None and points > 1:
-            units = [i / (points - 1) for i in range(points)]
+            units = [i / (points - 1) for i in range(points - 1)]
             ratio = math.log(self.high / self.low)
-            return tuple(dict.fromkeys(round(self.low * math.exp(u * ratio)) for u in units))
+            inner = (round(self.low * math.exp(u * ratio)) for u in units)
+            return tuple(dict.fromkeys((*inner, self.high)))
         return _lattice_grid(self, points, lambda index: self.low + index * self.step)
 
     def __str__(self) -> str:
@@ -567,7 +572,7 @@ class Normal(Distribution):
             raise SpaceError(
                 f"{self.kind}: sigma > 0 must hold, but got sigma={_number(self.sigma)}", "sigma"
             )
-        object.__setattr__(self, "mu", float(self.mu))
+        object.__setattr__(self, "mu", float(self.mu) + 0.0)
         object.__setattr__(self, "sigma", float(self.sigma))
 
     def contains(self, value: object) -> bool:
@@ -611,7 +616,7 @@ class LogNormal(Normal):
         unit = min(max(unit, _EDGE), 1 - _EDGE)
         exponent = min(max(NormalDist(self.mu, self.sigma).inv_cdf(unit), -700.0), 700.0)
         value = math.exp(exponent)
-        return _tidy(value, value) or value
+        return _tidy(value, value * min(self.sigma, 1.0)) or value
 
     def to_unit(self, value: float) -> float:
         return NormalDist(self.mu, self.sigma).cdf(math.log(value))
@@ -643,8 +648,8 @@ def _lattice_grid(
         return tuple(at(index) for index in range(size))
     if points == 1:
         return (at((size - 1) // 2),)
-    indices = dict.fromkeys(round(i * (size - 1) / (points - 1)) for i in range(points))
-    return tuple(at(index) for index in indices)
+    spread = (round(i * (size - 1) / (points - 1)) for i in range(points - 1))
+    return tuple(at(index) for index in dict.fromkeys((*spread, size - 1)))
 
 
 def _power(exponent: float) -> str:

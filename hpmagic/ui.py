@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import IO
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from hpmagic.errors import StoreError
 from hpmagic.records import StudyRecord, Trial
 
-__all__ = ["Links", "Server", "links_to", "server_for", "study_links"]
+__all__ = ["Links", "Server", "links_to", "serve_until_interrupted", "server_for", "study_links"]
 
 MOST_COMPARED = 100
 """More runs than that make MLflow's comparison slow, and its address too long for some browsers."""
@@ -128,9 +128,11 @@ def server_for(uri: str) -> tuple[str, bool]:
     Raises:
         StoreError: the store has no such pages, or no server could be started.
     """
+    from hpmagic.tracking.place import redacted
+
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
-        return _without_secrets(uri), False
+        return redacted(uri).rstrip("/"), False
     if scheme.startswith("databricks"):
         raise StoreError(
             f"the tracking URI is `{uri}`: see the study in your workspace's own pages"
@@ -154,7 +156,7 @@ def links_to(record: StudyRecord) -> Links:
     """
     if record.run_id is None or record.tracking_uri is None:
         raise StoreError(f"the study {record.info.name} is not in MLflow, so it has no page there")
-    address, ours = server_for(record.tracking_uri)
+    address, ours = server_for(_with_secrets(record.tracking_uri))
     remark = ""
     if ours:
         remark = "the server runs on the kernel's machine and ends with the kernel"
@@ -162,6 +164,29 @@ def links_to(record: StudyRecord) -> Links:
             port = urlsplit(address).port
             remark += f"; from another machine: ssh -N -L {port}:127.0.0.1:{port} HOST"
     return study_links(record, address, remark)
+
+
+def serve_until_interrupted(*, announce: bool = True) -> int:
+    """Serve the store in use until Ctrl-C; the exit code.
+
+    Raises:
+        StoreError: the store has no such pages, or no server could be started.
+    """
+    from hpmagic.tracking.place import absolute, check_store, current_uri
+
+    uri = absolute(current_uri())
+    check_store(uri)
+    address, ours = server_for(uri)
+    if announce:
+        print(f"{address}/#/experiments?workflowType=machine_learning", flush=True)  # noqa: T201
+    if not ours:
+        return 0
+    server = _servers[uri]
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        server.stop()
+        return 0
 
 
 def study_links(record: StudyRecord, address: str, remark: str = "") -> Links:
@@ -210,7 +235,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _without_secrets(uri: str) -> str:
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", "")).rstrip("/")
+def _with_secrets(uri: str) -> str:
+    """The URI in use, if it is the same but for what a record leaves out of it."""
+    from hpmagic.tracking.place import absolute, current_uri, redacted
+
+    current = absolute(current_uri())
+    return current if redacted(current) == redacted(uri) else uri

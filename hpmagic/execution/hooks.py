@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from hpmagic.distributions import MISSING, Choice, Distribution, is_literal
 from hpmagic.errors import AnnotationError, HpmagicError, ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
+from hpmagic.execution.learned import learned_parameters
 from hpmagic.execution.numeric import as_float
 from hpmagic.execution.outcome import WRITTEN, DrawValue
 from hpmagic.execution.patience import Patience
@@ -74,6 +75,8 @@ class TrialHooks:
         self.drawn: dict[str, _Drawn] = {}
         self.reports: list[Report] = []
         self.stopped_early: list[str] = []
+        self.learned: dict[str, int] = {}
+        """How many numbers training found, by variable and attribute."""
         self.stop: BaseException | None = None
         """Why the trial must end, even if the cell swallows it."""
         self.fault: HpmagicError | None = None
@@ -155,6 +158,12 @@ class TrialHooks:
             self._counts[name] = self._counts.get(name, 0) + 1
             self._call(self._report, report)
         return report
+
+    def count_learned(self, bindings: Mapping[str, Any]) -> None:
+        """Count what the cell's variables have learned, and record it as a metric."""
+        self.learned = learned_parameters(bindings)
+        if self.learned and "learned_parameters" not in self._counts:
+            self.record("learned_parameters", float(sum(self.learned.values())), None)
 
     def enter(self, number: int) -> None:
         """The loop of a mark with patience begins: it is patient anew."""

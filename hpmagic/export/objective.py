@@ -18,12 +18,11 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class Function:
-    """The function's text; ``needs`` are imports, ``head`` what must open the file."""
+    """The function's text, and the ``from __future__`` lines of the cell it was."""
 
     name: str
     text: str
-    needs: tuple[str, ...]
-    head: tuple[str, ...]
+    futures: tuple[str, ...]
 
 
 def function_of(
@@ -68,7 +67,7 @@ def function_of(
     opening += [INDENT + line for line in marks.opening]
     text = body.indented(INDENT).strip("\n")
     closing = f"{INDENT}return {gives(results)}"
-    return Function(name, "\n".join([*opening, text, closing]), (), tuple(body.futures))
+    return Function(name, "\n".join([*opening, text, closing]), tuple(body.futures))
 
 
 class _Marks:

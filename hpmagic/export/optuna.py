@@ -58,8 +58,8 @@ def program(search: Search) -> str:
         [
             f'"""{search.title} as an Optuna study."""',
             "",
-            *function.head,
-            *_imports(function, spelled),
+            *search.head(function.futures),
+            *_imports(spelled),
             "",
             *([search.setup_text, "", ""] if search.setup_text else [""]),
             function.text,
@@ -69,8 +69,8 @@ def program(search: Search) -> str:
     )
 
 
-def _imports(function: Function, spelled: _Spelled) -> list[str]:
-    standard = sorted({*function.needs, *spelled.needs})
+def _imports(spelled: _Spelled) -> list[str]:
+    standard = sorted(spelled.needs)
     return [*standard, *([""] if standard else []), "import optuna"]
 
 

@@ -47,7 +47,7 @@ def program(search: Search) -> str:
         [
             f'"""{search.title} as a search with Ray Tune."""',
             "",
-            *function.head,
+            *search.head(function.futures),
             *(["import math", "import random", ""] if random else []),
             "from ray import tune",
             *_algorithm_import(search),

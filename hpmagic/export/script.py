@@ -41,7 +41,7 @@ def program(search: Search) -> str:
         [
             f'"""{search.title}: its best trial, {best.number}, had {name} = {best.value:.6g}."""',
             "",
-            *body.futures,
+            *search.head(body.futures),
             *setup,
             body.plain().strip("\n"),
             *_shown(search, name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,33 +49,35 @@ class Search:
         return parse_cell(self.text, python=self.python)
 
     @cached_property
-    def setup(self) -> tuple[EarlierCell, ...]:
+    def setup(self) -> tuple[Body, ...]:
         """The earlier cells that bind or may change a name on which the tune cell depends."""
         needed = loaded_names(self.cell.tree)
         for draw in self.cell.draws:
             for argument in draw.recipe.deferred:
                 assert argument.expression is not None
                 needed |= loaded_names(argument.expression)
-        kept: list[EarlierCell] = []
+        kept: list[Body] = []
         for earlier in reversed(self.earlier):
-            tree = _parsed(earlier.python)
-            if tree is not None and _matters(tree, needed):
+            body = _read(earlier)
+            tree = None if body is None else _parsed(body.plain())
+            if body is not None and tree is not None and _matters(tree, needed):
                 needed |= loaded_names(tree)
-                kept.insert(0, earlier)
+                kept.insert(0, body)
         return tuple(kept)
 
     @cached_property
     def setup_text(self) -> str:
         """The setup as one text of plain Python."""
-        parts = []
-        for earlier in self.setup:
-            cell = parse_cell(earlier.text, python=earlier.python)
-            parts.append(Body(cell).plain().strip("\n"))
-        text = "\n\n".join(part for part in parts if part)
+        text = "\n\n".join(body.plain().strip("\n") for body in self.setup)
         names = loaded_names(ast.parse(text)) | loaded_names(self.cell.tree)
         if "display" in names:  # IPython's, which a notebook has without import
             text = f"from IPython.display import display\n\n{text}"
         return text
+
+    def head(self, futures: Sequence[str]) -> list[str]:
+        """The ``from __future__`` lines, which must open the file, with a blank line behind."""
+        lines = dict.fromkeys([*(f for body in self.setup for f in body.futures), *futures])
+        return [*lines, *([""] if lines else [])]
 
     @cached_property
     def names(self) -> set[str]:
@@ -162,6 +165,13 @@ def _globals_of_functions(tree: ast.AST) -> set[str]:
             own -= {name for n in inner if isinstance(n, ast.Global) for name in n.names}
             found |= loaded_names(node) - own
     return found
+
+
+def _read(earlier: EarlierCell) -> Body | None:
+    try:
+        return Body(parse_cell(earlier.text, python=earlier.python))
+    except SyntaxError:
+        return None
 
 
 def _parsed(python: str) -> ast.Module | None:

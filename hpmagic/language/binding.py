@@ -120,13 +120,12 @@ class _ValueBinder(_Binder):
 
     def bind(self, located: Located) -> Tuned:
         brackets, walruses = slots_of(located.site)
-        if located.inside:
-            around = [bracket for bracket in brackets if bracket.holds(located.position)]
-            slot = self._beside(located, around, brackets)
-            if slot is not None:
-                return self._slot(located.site, slot)
-            if (located.alone and around) or not self.at_an_end(located):
-                raise self.error("nothing here could be tuned: put it beside a value with a name")
+        around = [bracket for bracket in brackets if bracket.holds(located.position)]
+        slot = self._beside(located, around, brackets)
+        if slot is not None:
+            return self._slot(located.site, slot)
+        if located.inside and ((located.alone and around) or not self.at_an_end(located)):
+            raise self.error("nothing here could be tuned: put it beside a value with a name")
         site = self.alone(located)
         if isinstance(site.statement, ASSIGNMENTS):
             return self._assigned(site, site.statement)
@@ -156,6 +155,8 @@ class _ValueBinder(_Binder):
 
     def _only(self, site: Site, brackets: list[Bracket], walruses: list[Slot]) -> Slot:
         """The one named value of a statement that is no assignment."""
+        if isinstance(site.statement, ast.For | ast.AsyncFor):
+            raise self._headless(site.statement)
         slots = [slot for bracket in brackets for slot in bracket.slots]
         named = {id(s.value): s for s in (*slots, *walruses) if s.named is not None}
         if len(named) == 1:
@@ -163,26 +164,25 @@ class _ValueBinder(_Binder):
         if named:
             names = ", ".join(slot.named.name for slot in named.values() if slot.named)
             raise self.error(f"{len(named)} values could be meant ({names}): {_EACH}")
-        raise self._nameless(site.statement)
+        if isinstance(site.statement, ast.Return):
+            raise self.error("what is returned has no name: assign it to a name first")
+        raise self.error("nothing here could be tuned: assign the value to a name")
 
-    def _nameless(self, statement: ast.stmt) -> AnnotationError:
-        if isinstance(statement, ast.For | ast.AsyncFor):
-            target = statement.target
-            name = f"{target.id}s" if isinstance(target, ast.Name) else "n"
-            numbers = [
-                str(node.value)
-                for node in ast.walk(statement.iter)
-                if isinstance(node, ast.Constant) and type(node.value) is int
-            ]
-            text = self.place.text[self.place.column : self.place.end_column]
-            return self.error(
-                f"the header of a loop gives no name: write "
-                f"`{name} = {numbers[-1] if numbers else 10}  # tune: {text}` above it and "
-                f"`{name}` in it"
-            )
-        if isinstance(statement, ast.Return):
-            return self.error("what is returned has no name: assign it to a name first")
-        return self.error("nothing here could be tuned: assign the value to a name")
+    def _headless(self, loop: ast.For | ast.AsyncFor) -> AnnotationError:
+        """``for epoch in range(10):`` tunes nothing that has a name: say how to give it one."""
+        target = loop.target
+        name = f"{target.id}s" if isinstance(target, ast.Name) else "n"
+        numbers = [
+            str(node.value)
+            for node in ast.walk(loop.iter)
+            if isinstance(node, ast.Constant) and type(node.value) is int
+        ]
+        value = numbers[0] if numbers else "10"
+        text = self.place.text[self.place.column : self.place.end_column]
+        return self.error(
+            f"the header of a loop gives no name: write `{name} = {value}  # tune: {text}` above "
+            f"it and `{name}` in it"
+        )
 
     def _assigned(self, site: Site, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> Tuned:
         target = _target(statement)
@@ -209,6 +209,8 @@ class _ValueBinder(_Binder):
         return tuned
 
     def _slot(self, site: Site, slot: Slot) -> Tuned:
+        if not self.source.is_written(slot.value):
+            raise self.error("this line is IPython's: only a value on a line of Python is tuned")
         named = slot.named if self.name is None else Named(self.name.text)
         if named is None:
             raise self.error('this value has no name: add one, such as name="units"', slot.value)

@@ -59,12 +59,13 @@ class Body:
     def place(self, node: ast.expr | ast.keyword) -> Place:
         """Where a node stands in the cell."""
         line, source = self.comment.line, self._source
-        end = node.col_offset + 1 if node.end_col_offset is None else node.end_col_offset
-        return source.place(
-            line,
-            source.characters_before(line, node.col_offset + self._offset),
-            source.characters_before(line, end + self._offset),
-        )
+        begin = source.characters_before(line, node.col_offset + self._offset)
+        end = source.characters_before(line, (node.end_col_offset or 0) + self._offset)
+        if node.end_lineno != 1:
+            # A generator without parentheses of its own has those of our call.
+            begin = self.comment.begin + len(self.comment.body) - len(self.comment.body.lstrip())
+            end = self.comment.begin + len(self.comment.body.rstrip())
+        return source.place(line, begin, end)
 
     def stretch(self, begin: int, end: int) -> Place:
         """A stretch of the body, in characters."""
@@ -102,15 +103,15 @@ class Body:
         except TooLarge:
             raise self.error(f"`{text}` has no value that could be used", place) from None
         except NotLiteral:
-            return Argument(key, None, self._for_kernel(node), text, place)
+            return Argument(key, None, self._for_kernel(node, text, place), text, place)
 
-    def _for_kernel(self, node: ast.expr) -> ast.expr:
+    def _for_kernel(self, node: ast.expr, text: str, place: Place) -> ast.expr:
         """The node with the line and columns of the cell."""
         inside = list(ast.walk(node))
         for inner in inside:
             if isinstance(inner, _UNFIT):
                 raise self.error(
-                    "an expression here can read names, but not assign, await or yield", node
+                    "an expression here can read names, but not assign, await or yield", place
                 )
         line = self.comment.line
         width = self._source.bytes_before(line, len(self._source.line(line)))
@@ -121,4 +122,13 @@ class Body:
                 end = min(max((inner.end_col_offset or 0) + self._offset, begin), width)
                 inner.lineno = inner.end_lineno = line
                 inner.col_offset, inner.end_col_offset = begin, end
+        try:
+            with warnings.catch_warnings():
+                # Such as: 'int' object is not callable; perhaps you missed a comma?
+                warnings.simplefilter("error")
+                compile(ast.Expression(node), place.filename, "eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise self.error(
+                f"`{text}` is nothing that Python could evaluate: is a comma missing?", place
+            ) from None
         return node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hpmagic.errors import AnnotationError, nearest
@@ -106,7 +106,9 @@ def _choice(word: Word, whole: ast.expr, args: list[ast.expr], body: Body) -> Re
         # How many values there are is known in the kernel only: there they are one list.
         together = ast.copy_location(ast.List(args, ast.Load()), args[0])
         together.end_col_offset = args[-1].end_col_offset
-        return Recipe(word.kind, (body.argument(None, together),), place, spread=True)
+        argument = body.argument(None, together)
+        listed_text = f"[{argument.text}]"
+        return Recipe(word.kind, (replace(argument, text=listed_text),), place, spread=True)
     arguments = tuple(body.argument(None, arg) for arg in args)
     # `choice(models)`: the name of a list, as far as can be seen.
     spread = not listed and len(arguments) == 1 and arguments[0].expression is not None

@@ -138,7 +138,8 @@ def _of_use(
     ]
     templates = [v.annotation.name.template for v in tuned if v.annotation.name is not None]
     targets = [holder.target for holder in holders if holder.target is not None]
-    readers = Readers(tree, [n for n in (*expressions, *templates) if n is not None])
+    options = [n for holder in holders for n in holder.purpose.expressions]
+    readers = Readers(tree, [n for n in (*expressions, *templates, *options) if n is not None])
     measured = {node.id for node in targets if isinstance(node, ast.Name)}
     for value in tuned:
         variable, slot = value.variable, value.slot

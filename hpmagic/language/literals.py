@@ -49,7 +49,8 @@ def literal_value(node: ast.expr) -> Any:
     if isinstance(node, ast.Constant):
         if node.value is Ellipsis or isinstance(node.value, complex):
             raise NotLiteral
-        return _of_bearable_size(node.value)
+        _check_size(node.value)
+        return node.value
     if isinstance(node, ast.Tuple):
         return tuple(map(literal_value, node.elts))
     if isinstance(node, ast.List):
@@ -81,13 +82,13 @@ def _arithmetic(node: ast.BinOp) -> int | float:
     if isinstance(value, complex):
         raise TooLarge
     assert isinstance(value, int | float)
-    return _of_bearable_size(value)
+    _check_size(value)
+    return value
 
 
-def _of_bearable_size(value: Any) -> Any:
+def _check_size(value: object) -> None:
     if isinstance(value, int) and value.bit_length() > _BITS:
         raise TooLarge
-    return value
 
 
 def _check_power(base: int | float, exponent: int | float) -> None:

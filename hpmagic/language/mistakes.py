@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(
     | (?P<open>[(\[{])
     | (?P<close>[)\]}])
     | (?P<comma>,)
-    | (?P<operator>\*\*|//|<<|>>|[<>=!]=|:=|->|[-+*/%@&|^~<>=.:;])
+    | (?P<operator>\*\*|//|<<|>>|[<>=!]=|:=|->|[-+*/%@&|^~<>=.:])
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,

@@ -189,11 +189,12 @@ def _marks(holders: Sequence[Holder]) -> list[Mark]:
                 objective,
                 site.statement,
                 holder.target,
-                site.context.loop,
+                site.context.loop_of(purpose.step),
                 purpose.place,
                 purpose.patience,
                 purpose.min_delta,
                 purpose.best,
+                purpose.step,
             )
         )
     return marks

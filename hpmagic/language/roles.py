@@ -16,14 +16,21 @@ __all__ = ["Purpose", "read_role"]
 
 @dataclass(frozen=True)
 class Purpose:
-    """A role as written. ``patience_place`` is where patience was asked for."""
+    """A role as written, its options as in `Mark`. ``patience_place`` is where patience stands."""
 
     role: str
     place: Place
-    patience: int | None = None
-    min_delta: float = 0.0
+    patience: int | ast.expr | None = None
+    min_delta: float | ast.expr = 0.0
     best: bool = False
+    step: ast.expr | None = None
     patience_place: Place | None = None
+
+    @property
+    def expressions(self) -> tuple[ast.expr, ...]:
+        """What the cell is to evaluate."""
+        given = (self.patience, self.min_delta, self.step)
+        return tuple(value for value in given if isinstance(value, ast.expr))
 
 
 def read_role(written: Written, body: Body) -> Purpose:
@@ -59,8 +66,9 @@ def read_role(written: Written, body: Body) -> Purpose:
         role=role.name,
         place=body.place(written.whole),
         patience=patience,
-        min_delta=delta or 0.0,
+        min_delta=0.0 if delta is None else delta,
         best=_best(role, given, body),
+        step=_step(role, given, body),
         patience_place=body.place(given["patience"]) if patience is not None else None,
     )
 
@@ -82,25 +90,44 @@ def _best(role: Role, given: dict[str, ast.keyword | ast.expr], body: Body) -> b
     return value
 
 
-def _patience(role: Role, given: dict[str, ast.keyword | ast.expr], body: Body) -> int | None:
+def _patience(
+    role: Role, given: dict[str, ast.keyword | ast.expr], body: Body
+) -> int | ast.expr | None:
     patience = given.get("patience")
     if not isinstance(patience, ast.keyword):
         return None
-    value = body.literal(patience.value)
+    argument = body.argument("patience", patience.value)
+    if argument.expression is not None:
+        return argument.expression
+    value = argument.value
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        rule = "patience must be a whole number, 1 or more, written out"
-        raise _bad(role, rule, patience, body)
+        raise _bad(role, "patience must be a whole number, 1 or more", patience, body)
     return value
 
 
-def _min_delta(role: Role, given: dict[str, ast.keyword | ast.expr], body: Body) -> float | None:
+def _min_delta(
+    role: Role, given: dict[str, ast.keyword | ast.expr], body: Body
+) -> float | ast.expr | None:
     delta = given.get("min_delta")
     if not isinstance(delta, ast.keyword):
         return None
-    value = body.literal(delta.value)
+    argument = body.argument("min_delta", delta.value)
+    if argument.expression is not None:
+        return argument.expression
+    value = argument.value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise _bad(role, "min_delta must be a number, 0 or more, written out", delta, body)
+        raise _bad(role, "min_delta must be a number, 0 or more", delta, body)
     return float(value)
+
+
+def _step(role: Role, given: dict[str, ast.keyword | ast.expr], body: Body) -> ast.expr | None:
+    step = given.get("step")
+    if not isinstance(step, ast.keyword):
+        return None
+    expression = body.argument("step", step.value).expression
+    if expression is None:
+        raise _bad(role, "step must name what counts, such as step=epoch", step, body)
+    return expression
 
 
 def _bad(role: Role, rule: str, keyword: ast.keyword, body: Body) -> AnnotationError:

@@ -25,6 +25,7 @@ ASSIGNMENTS: Final = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 BLOCKS: Final = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
 """The fields that hold the blocks of a compound statement; the others are its header."""
 
+Loop = ast.For | ast.AsyncFor | ast.While
 _DECORATED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -32,14 +33,25 @@ _DECORATED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 class Context:
     """What a statement stands in.
 
-    ``loop`` is the innermost loop that holds it in the same scope, which is "cell", "class" or
-    "function". ``within`` is the name of the class around it.
+    ``loops`` are those that hold it in the same scope, the innermost last; the scope is "cell",
+    "class" or "function". ``within`` is the name of the class around it.
     """
 
-    loop: ast.For | ast.AsyncFor | ast.While | None = None
+    loops: tuple[Loop, ...] = ()
     conditional: bool = False
     within: str | None = None
     scope: str = "cell"
+
+    @property
+    def loop(self) -> Loop | None:
+        """The innermost loop."""
+        return self.loops[-1] if self.loops else None
+
+    def loop_of(self, step: ast.expr | None) -> Loop | None:
+        """The innermost loop that sets a name which ``step`` reads, else the innermost."""
+        names = {n.id for n in ast.walk(step) if isinstance(n, ast.Name)} if step else set()
+        setting = [loop for loop in self.loops if names & _set_by(loop)]
+        return setting[-1] if setting else self.loop
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,20 @@ def end_of(node: ast.stmt | ast.expr) -> Position:
     return node.end_lineno, node.end_col_offset
 
 
+def _set_by(loop: Loop) -> set[str]:
+    """The names that a loop itself sets each round: its target's, and those of its own block."""
+    apart = (ast.For, ast.AsyncFor, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes: list[ast.AST] = [loop.test if isinstance(loop, ast.While) else loop.target, *loop.body]
+    names: set[str] = set()
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if not isinstance(node, apart):
+            nodes += ast.iter_child_nodes(node)
+    return names
+
+
 def find_site(tree: ast.Module, position: Position) -> Site | None:
     """The innermost of the statements that begin at or before a position, the last of its block.
 
@@ -115,12 +141,12 @@ def _blocks(statement: ast.stmt, context: Context) -> Iterator[tuple[list[ast.st
     branch = replace(context, conditional=True)
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            yield statement.body, Context(None, True, context.within, "function")
+            yield statement.body, Context((), True, context.within, "function")
         case ast.ClassDef():
-            around = replace(context, loop=None, within=statement.name, scope="class")
+            around = replace(context, loops=(), within=statement.name, scope="class")
             yield statement.body, around
         case ast.For() | ast.AsyncFor() | ast.While():
-            yield statement.body, replace(branch, loop=statement)
+            yield statement.body, replace(branch, loops=(*context.loops, statement))
             yield statement.orelse, branch
         case ast.If():
             yield statement.body, branch

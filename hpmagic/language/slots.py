@@ -46,9 +46,7 @@ class Bracket:
 def slots_of(site: Site) -> tuple[list[Bracket], list[Slot]]:
     """The brackets of a statement, outer before inner, and its assignment expressions."""
     gatherer = _Gatherer(site)
-    statement = site.statement
-    if isinstance(statement, ast.ClassDef):
-        gatherer.class_arguments(statement)
+    gatherer.definition(site.statement)
     for part in site.header():
         gatherer.gather(part, False)
     return gatherer.brackets, gatherer.walruses
@@ -60,8 +58,9 @@ class _Gatherer:
     def __init__(self, site: Site) -> None:
         self.brackets: list[Bracket] = []
         self.walruses: list[Slot] = []
-        self._statement = site.statement
         self._target = _assigned_name(site)
+        self._keys: dict[int, str] = {}
+        """What the dicts inside other dicts and calls are called there, by identity."""
 
     def gather(self, node: ast.AST, conditional: bool) -> None:
         match node:
@@ -69,8 +68,9 @@ class _Gatherer:
                 self._call(node, conditional)
             case ast.Dict():
                 self._dict(node, conditional)
-            case ast.arguments():
-                self._defaults(node, conditional)
+            case ast.Lambda():
+                slots = _presets(node.args, self._target, None, conditional)
+                self._parameters(node.args, start_of(node.body), slots)
             case ast.List(ctx=ast.Load()) | ast.Tuple(ctx=ast.Load()) | ast.Set():
                 elements = [_element(item, conditional) for item in node.elts]
                 self._bracket(start_of(node), end_of(node), elements)
@@ -79,9 +79,14 @@ class _Gatherer:
         for child, later in _children(node, conditional):
             self.gather(child, later)
 
-    def class_arguments(self, node: ast.ClassDef) -> None:
-        slots = [Slot(k.value, _keyword_name(k, node.name), start_of(k)) for k in node.keywords]
-        self._bracket(start_of(node), start_of(node.body[0]), slots)
+    def definition(self, node: ast.stmt) -> None:
+        """The values in the parentheses of a class or function statement."""
+        if isinstance(node, ast.ClassDef):
+            slots = [Slot(k.value, _keyword_name(k, node.name), start_of(k)) for k in node.keywords]
+            self._bracket(start_of(node), start_of(node.body[0]), slots)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            slots = _presets(node.args, node.name, node, False)
+            self._parameters(node.args, start_of(node.body[0]), slots)
 
     def _bracket(self, start: Position, end: Position, slots: list[Slot]) -> None:
         self.brackets.append(Bracket(start, end, slots))
@@ -89,40 +94,50 @@ class _Gatherer:
     def _call(self, node: ast.Call, conditional: bool) -> None:
         owner = name_of_owner(node.func)
         # `dict(C=1.0)` is what is assigned, as `{"C": 1.0}` would be.
-        owner = self._target if owner == "dict" else owner
+        owner = self._keys.get(id(node), self._target) if owner == "dict" else owner
         slots = [_element(arg, conditional) for arg in node.args]
         slots += [
             Slot(k.value, _keyword_name(k, owner), start_of(k), conditional) for k in node.keywords
         ]
+        self._name_inner(slots)
         self._bracket(end_of(node.func), end_of(node), slots)
 
     def _dict(self, node: ast.Dict, conditional: bool) -> None:
+        owner = self._keys.get(id(node), self._target)
         slots = [
-            Slot(value, name_of_item(key, self._target), start_of(key), conditional)
+            Slot(value, name_of_item(key, owner), start_of(key), conditional)
             for key, value in zip(node.keys, node.values, strict=True)
             if key is not None
         ]
+        self._name_inner(slots)
         self._bracket(start_of(node), end_of(node), slots)
 
-    def _defaults(self, node: ast.arguments, conditional: bool) -> None:
-        owner, function, end = self._target, None, None
-        statement = self._statement
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.args is node:
-            owner, function, end = statement.name, statement, start_of(statement.body[0])
-        positional = [*node.posonlyargs, *node.args]
-        preset = positional[len(positional) - len(node.defaults) :]
-        pairs: list[tuple[ast.arg, ast.expr | None]] = [
-            *zip(preset, node.defaults, strict=True),
-            *zip(node.kwonlyargs, node.kw_defaults, strict=True),
-        ]
-        slots = [
-            Slot(value, Named(arg.arg, owner), start_of(arg), conditional, function)
-            for arg, value in pairs
-            if value is not None
-        ]
+    def _name_inner(self, slots: list[Slot]) -> None:
+        self._keys |= {id(slot.value): slot.named.name for slot in slots if slot.named is not None}
+
+    def _parameters(self, node: ast.arguments, end: Position, slots: list[Slot]) -> None:
+        every = (*node.posonlyargs, *node.args, *node.kwonlyargs)
         if slots:
-            first = min(start_of(arg) for arg in (*positional, *node.kwonlyargs))
-            self._bracket(first, end or max(slot.end for slot in slots), slots)
+            self._bracket(min(map(start_of, every)), end, slots)
+
+
+def _presets(
+    node: ast.arguments,
+    owner: str | None,
+    function: ast.FunctionDef | ast.AsyncFunctionDef | None,
+    conditional: bool,
+) -> list[Slot]:
+    """The parameters with a default."""
+    positional = [*node.posonlyargs, *node.args]
+    pairs: list[tuple[ast.arg, ast.expr | None]] = [
+        *zip(positional[len(positional) - len(node.defaults) :], node.defaults, strict=True),
+        *zip(node.kwonlyargs, node.kw_defaults, strict=True),
+    ]
+    return [
+        Slot(value, Named(arg.arg, owner), start_of(arg), conditional, function)
+        for arg, value in pairs
+        if value is not None
+    ]
 
 
 def _element(node: ast.expr, conditional: bool) -> Slot:

@@ -17,8 +17,10 @@ def load(shell: Any) -> TuneMagics:
     from hpmagic.notebook.completion import matcher
     from hpmagic.notebook.magics import TuneMagics
 
-    unload(shell)
+    before = unload(shell)
     magics = TuneMagics(shell)
+    if before is not None:
+        magics.over, magics.session = before.over, before.session
     shell.register_magics(magics)
     # First, to see the cell as it was written, so that lines can be counted; last, for cells that
     # were pasted with prompts or indented.
@@ -30,9 +32,9 @@ def load(shell: Any) -> TuneMagics:
     return magics
 
 
-def unload(shell: Any) -> None:
-    """Take everything out again."""
-    magics = shell.magics_manager.registry.pop("TuneMagics", None)
+def unload(shell: Any) -> TuneMagics | None:
+    """Take everything out again. Returns the magics that were loaded, if any."""
+    magics: TuneMagics | None = shell.magics_manager.registry.pop("TuneMagics", None)
     if magics is not None:
         shell.events.unregister("pre_run_cell", magics.session.note)
     _drop_ours(shell.input_transformers_cleanup, "hoist")
@@ -40,6 +42,7 @@ def unload(shell: Any) -> None:
         _drop_ours(shell.Completer.custom_matchers, "matcher")
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("tune", None)
+    return magics
 
 
 def _drop_ours(functions: list[Any], name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -143,8 +144,9 @@ class TuneMagics(Magics):
             frame = frame.f_back
         else:
             name = str(compiler.cache(text.whole, self.shell.execution_count))
-        source = text.whole.splitlines(keepends=True)
-        linecache.cache[name] = (len(text.whole), None, source, name)
+        if not Path(name).is_file():  # a script has its lines itself
+            source = text.whole.splitlines(keepends=True)
+            linecache.cache[name] = (len(text.whole), None, source, name)
         return name
 
     def _verb(self, line: str) -> Any:

@@ -8,11 +8,13 @@ this command makes, and commit it::
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hpmagic.errors import AnnotationError
 from hpmagic.language import parse_cell
 
+MAGIC = re.compile("%.*")
 GOLDEN = Path(__file__).with_name("messages.txt")
 
 
@@ -52,6 +54,7 @@ ERRORS: dict[str, str] = {
     "tuple": value("(0.1, 0.2)"),
     "number": value("3"),
     "comparison": value("0 < lr < 1"),
+    "generator": value("x for x in y"),
     "module": value("hp.uniform(0, 1)"),
     "unknown module": value("hp.zebra(0, 1)"),
     "unknown word": value("loguniformm(0.1, 1)"),
@@ -91,6 +94,7 @@ ERRORS: dict[str, str] = {
     "division by zero": value("uniform(0, 1 / 0)"),
     "expression that assigns": value("int(1, (n := 3))"),
     # rules of distributions
+    "call of a number": value("choice(1 (2, 3), 4)"),
     "low above high": value("uniform(3, 1)"),
     "low above high by other names": value("int(upper=1, lower=3)"),
     "not a number": value('uniform(0, "1")'),
@@ -129,11 +133,13 @@ ERRORS: dict[str, str] = {
     "unknown word in a role": "loss = 1  # tune: minimize(bset)\n",
     "value in a role": "loss = 1  # tune: minimize(3)\n",
     "options of a metric": "loss = 1  # tune: metric(patience=3)\n",
+    "options of a once": "import x  # tune: once(3)\n",
     "best twice": "loss = 1  # tune: minimize(best, best=True)\n",
     "best by position twice": "loss = 1  # tune: minimize(best, best)\n",
     "best that is no bool": "loss = 1  # tune: minimize(best=1)\n",
     "patience of none": "for i in x:\n    loss = 1  # tune: minimize(patience=0)\n",
-    "patience of names": "for i in x:\n    loss = 1  # tune: minimize(patience=p)\n",
+    "patience of a text": "for i in x:\n    loss = 1  # tune: minimize(patience='3')\n",
+    "step of a number": "for i in x:\n    loss = 1  # tune: minimize(step=3)\n",
     "negative min_delta": "for i in x:\n    loss = 1  # tune: minimize(patience=2, min_delta=-1)\n",
     "min_delta alone": "for i in x:\n    loss = 1  # tune: minimize(min_delta=0.1)\n",
     "patience outside a loop": "loss = 1  # tune: minimize(patience=3)\n",
@@ -166,6 +172,10 @@ ERRORS: dict[str, str] = {
     "augmented assignment": "total += 0.1  # tune: uniform(0, 1)\n",
     "subscript without name": "cfg[key] = 0.1  # tune: uniform(0, 1)\n",
     "item without name": "cfg = {\n    key: 0.1,  # tune: uniform(0, 1)\n}\n",
+    "header of a loop with an argument": (
+        "for e in tqdm(range(10), total=20):  # tune: int(5, 50)\n    pass\n"
+    ),
+    "value of IPython's line": "# tune: int(1, 3)\nx = %magic 3\n",
     "IPython's line": "%time fit(x)  # tune: once\n",
     # what a role stands beside
     "metric without assignment": "print(loss)  # tune: minimize\n",
@@ -216,8 +226,8 @@ LINTS: dict[str, str] = {
 def said(cell: str) -> str:
     """What is said about a cell: its error, or its lints."""
     python = cell
-    if cell.startswith("%"):
-        python = "get_ipython().run_line_magic('time', '...')\n"
+    if "%" in cell:
+        python = MAGIC.sub("get_ipython().run_line_magic('...')", cell)
     try:
         parsed = parse_cell(cell, "cell.py", python=python)
     except AnnotationError as error:

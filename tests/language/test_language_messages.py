@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from faulty_cells import ERRORS, GOLDEN, LINTS, golden, said
+from faulty_cells import ERRORS, GOLDEN, LINTS, MAGIC, golden, said
 
 import hpmagic.language
 from hpmagic.errors import AnnotationError
@@ -24,10 +24,9 @@ def test_every_message_is_the_golden_one():
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_faulty_cell_is_refused_with_a_caret_inside_its_line(name):
-    if ERRORS[name].startswith("%"):
-        return
+    python = MAGIC.sub("get_ipython()", ERRORS[name])
     with pytest.raises(AnnotationError) as caught:
-        parse_cell(ERRORS[name], "cell.py")
+        parse_cell(ERRORS[name], "cell.py", python=python)
     place = caught.value.place
     assert place.text == ERRORS[name].split("\n")[place.line - 1]
     assert 0 <= place.column < place.end_column <= len(place.text) + 1
