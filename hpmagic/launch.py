@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hpmagic.engines.base import Engine
 from hpmagic.engines.opening import open_engine
 from hpmagic.engines.parcel import RunnerSpec
 from hpmagic.errors import OptionError
@@ -116,14 +117,19 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
                     stop=lambda: interrupt.requested,
                     judge=pruner.judge if pruner else None,
                 )
-                if result.best is not None:
-                    engine.publish(*result.best)
+                _publish(engine, result)
             finally:
                 with held():
                     engine.close()
     finally:
         writer.drain()
     return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
+
+
+def _publish(engine: Engine, result: StudyResult) -> None:
+    finished = result.record.finished
+    if result.best is not None and finished is not None and finished.best is not None:
+        engine.publish(finished.best, result.best)
 
 
 def _spec(ready: _Prepared) -> RunnerSpec:

@@ -12,7 +12,7 @@ import numpy as np
 from hpmagic.conversation import Planned, TrialConversation, planned_value, trial_of
 from hpmagic.engines.base import Engine
 from hpmagic.errors import ObjectiveError
-from hpmagic.execution.interrupt import held
+from hpmagic.execution.interrupt import held, interrupt_requested
 from hpmagic.execution.outcome import WRITTEN, TrialOutcome
 from hpmagic.records import (
     Event,
@@ -51,8 +51,8 @@ class StudyResult:
     """How a study went, and what the notebook needs of it."""
 
     record: StudyRecord
-    best: tuple[int, TrialOutcome] | None
-    """The number and outcome of the best trial, whose variables the engine has kept."""
+    best: TrialOutcome | None
+    """The outcome of the best trial, whose variables the engine has kept."""
     error: BaseException | None
     """What the person must see: the one error of a study whose first trials all failed."""
 
@@ -146,10 +146,8 @@ class _Loop:
                 self.emit(finished)
         error = self.errors[0] if end.state == "failed" and self.errors else None
         trials = tuple(sorted(self.trials, key=lambda trial: trial.number))
-        best = None
-        if self.best is not None and self.best_outcome is not None:
-            best = self.best.number, self.best_outcome
-        return StudyResult(StudyRecord(self.info, trials, finished), best, error)
+        record = StudyRecord(self.info, trials, finished)
+        return StudyResult(record, self.best_outcome, error)
 
     def trials_until_done(
         self, plan: list[Planned], limits: Limits, stop: Callable[[], bool], clock: float
@@ -190,7 +188,7 @@ class _Loop:
                     return None
                 reason = "the plan is done" if self.begun else "there is nothing to run"
                 return _End("complete", reason)
-            if stop():
+            if interrupt_requested():  # while the tuner was thinking
                 return self.stopped()
             self.begin(chosen)
         return None

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from hpmagic.engines.base import Conversation
 from hpmagic.execution.deadline import deadline
 from hpmagic.execution.outcome import Runner, TrialOutcome
+from hpmagic.space import Parameter
 
 __all__ = ["LocalEngine"]
+
+
+class _TunerFault(BaseException):
+    """Carries an error of the tuner out through the cell, past the cell's own ``except``."""
+
+
+class _Draw:
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def __call__(self, parameter: Parameter) -> Any:
+        try:
+            return self._conversation.draw(parameter)
+        except Exception as error:
+            raise _TunerFault from error
 
 
 class LocalEngine:
@@ -44,7 +61,10 @@ class LocalEngine:
         conversation, self._next = self._next, None
         assert conversation is not None
         with self._around(conversation.number), deadline(self._seconds):
-            outcome = self._runner.run(conversation.draw, conversation.report)
+            outcome = self._runner.run(_Draw(conversation), conversation.report)
+        if isinstance(outcome.error, _TunerFault):
+            assert outcome.error.__cause__ is not None
+            raise outcome.error.__cause__
         return conversation.number, outcome
 
     def keep(self, number: int) -> None:

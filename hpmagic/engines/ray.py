@@ -195,7 +195,7 @@ class RayTransport:
             if jobs is not None:
                 options["num_cpus"] = max(1, round(jobs * (needs.cpus or 1)))
         try:
-            with _quiet():
+            with _settings():
                 self._ray.init(address=address, **options)
         except Exception as error:
             where = f"at {address}" if address else "on this machine"
@@ -228,16 +228,16 @@ class RayTransport:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No usage statistics, unless the person has said otherwise."""
-    name = "RAY_USAGE_STATS_ENABLED"
-    before = os.environ.get(name)
-    os.environ.setdefault(name, "0")
+def _settings() -> Iterator[None]:
+    """No usage statistics, and time to start on a busy machine, unless the person says otherwise."""
+    wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
+    ours = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def _library() -> Any:

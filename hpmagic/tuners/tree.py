@@ -105,6 +105,16 @@ class _Node:
                 parent.busy.discard(node.index)
             node = parent
 
+    def least_crowded(self) -> int:
+        """The number of a full child that the fewest executions have entered or used up."""
+        children = {c.index: c for c in self.children.values() if c.index in self.busy}
+        return min(children, key=lambda index: (children[index].used(), index))
+
+    def used(self) -> int:
+        """How many executions stand here or have closed something below."""
+        closed = 0 if self.free is None else self.free.closed
+        return self.standing + len(self.busy) + closed
+
     def fills(self) -> bool:
         """Whether there is no room for one more execution, though there was for those now here."""
         if self.exhausted:
@@ -248,7 +258,7 @@ class Walk:
     def _another(self, parameter: Parameter, value: Any, rng: np.random.Generator) -> Any:
         """A value near ``value`` that is not exhausted, or ``value`` itself if there is none.
 
-        Where all that is left is full, it is taken: others may yet go on from there.
+        Where all that is left is full, the least crowded is taken: others may yet go on from there.
         """
         assert parameter.distribution is not None
         node = self._node
@@ -256,12 +266,9 @@ class Walk:
             return value
         free = None if node.erratic else node.free
         if free is not None:
-            crowded = len(node.busy) >= free.size - free.closed
-            child = node.child(parameter, value)
-            if crowded and child is not None and not child.exhausted:
-                return value
-            busy = set[int]() if crowded else node.busy
-            index = _near(free, busy, parameter.distribution, value, rng)
+            if len(node.busy) >= free.size - free.closed:
+                return value_at(parameter.distribution, node.least_crowded())
+            index = _near(free, node.busy, parameter.distribution, value, rng)
             return value_at(parameter.distribution, index)
         for other in _redraws(parameter.distribution, value, rng):
             if not self._is_taken(parameter, other):

@@ -14,6 +14,7 @@ def ray_cluster():
     ray = pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "120")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)

@@ -108,7 +108,7 @@ def study(
             judge=judge,
         )
         if result.best is not None:
-            engine.publish(*result.best)
+            engine.publish(result.record.finished.best, result.best)
     finally:
         engine.close()
     return Ran(result, events)
