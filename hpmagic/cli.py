@@ -127,14 +127,13 @@ def _run(words: list[str]) -> int:
 
 def _space(known: argparse.Namespace) -> int:
     from hpmagic.display.text import space_table
-    from hpmagic.running import read_tunable
 
     place = 0
     for cell in read_cells(known.file):
         place += cell.header is not None
         if cell.header is None and "tune:" not in cell.text:
             continue
-        tunable = read_tunable(known.file, cell)
+        tunable = cell.read(known.file)
         if cell.header is None and not (tunable.space or tunable.marks):
             continue
         where = f"line {cell.line}" if known.file.suffix == ".py" else f"cell {cell.number}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
 from IPython.core.inputtransformer2 import leading_empty_lines
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
 from traitlets.config import Config
 
 from hpmagic.cells import FileCell
@@ -76,15 +79,15 @@ def file_shell(
     if not sys.stdout.isatty():
         config.InteractiveShell.colors = "nocolor"
     only = not InteractiveShell.initialized()
-    make = InteractiveShell.instance if only else InteractiveShell
+    make = _Shell.instance if only else _Shell
     shell: Any = make(config=config, user_module=module, user_ns=variables)
-    shell.displayhook.write_output_prompt = lambda: None
-    shell.enable_gui = lambda gui=None: None  # noqa: ARG005 - there is no event loop to join
     magics = load(shell)
     magics.over = tuple(over)
     sys.path.insert(0, folder)
     try:
-        yield FileShell(shell, magics, path)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "To exit: use 'exit'")  # there is nobody to tell
+            yield FileShell(shell, magics, path)
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
@@ -92,7 +95,28 @@ def file_shell(
         if main is not None:
             sys.modules["__main__"] = main
         if only:
-            InteractiveShell.clear_instance()
+            _Shell.clear_instance()
+
+
+class _DisplayHook(DisplayHook):
+    """Shows a cell's value without a prompt before it."""
+
+    def write_output_prompt(self) -> None:
+        return None
+
+
+class _Shell(InteractiveShell):
+    """A shell without a person before it."""
+
+    displayhook_class = Type(_DisplayHook)
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """There is no event loop to join."""
+
+    def showtraceback(self, *arguments: Any, **options: Any) -> None:
+        """Show an error; a cell that exits is none."""
+        if not isinstance(sys.exc_info()[1], SystemExit):
+            super().showtraceback(*arguments, **options)
 
 
 class _FileCompiler(CachingCompiler):

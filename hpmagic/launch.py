@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hpmagic.engines.base import Engine
-from hpmagic.engines.opening import open_engine
+from hpmagic.engines.opening import check_options, open_engine
 from hpmagic.engines.parcel import RunnerSpec
 from hpmagic.errors import OptionError
 from hpmagic.execution.interrupt import InterruptGuard, held
@@ -29,7 +28,16 @@ from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
 from hpmagic.tuners.registry import get_tuner
 from hpmagic.tuners.tree import ExecutionTree
 
-__all__ = ["DEFAULT_TRIALS", "Launched", "Setting", "launch", "plan_of"]
+__all__ = [
+    "DEFAULT_TRIALS",
+    "Launched",
+    "Prepared",
+    "Setting",
+    "launch",
+    "plan_of",
+    "prepare",
+    "study_info",
+]
 
 DEFAULT_TRIALS = 30
 """Trials of a study that names no number, for tuners without a plan of their own."""
@@ -55,7 +63,9 @@ class Launched:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """What a study needs, chosen and checked; nothing has run."""
+
     cell: TunableCell
     config: StudyConfig
     objectives: tuple[Objective, ...]
@@ -71,7 +81,7 @@ class _Prepared:
 
 def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
     """What would run, without running anything."""
-    ready = _prepare(cell, config, setting)
+    ready = prepare(cell, config, setting)
     return Plan(
         cell=cell,
         space=ready.space,
@@ -89,20 +99,21 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     Raises:
         HpmagicError: the cell, the options or the store cannot be used; nothing has run.
     """
+    from hpmagic.tracking.active import cell_uses_mlflow
     from hpmagic.tracking.store import check_store
     from hpmagic.tracking.writer import MlflowWriter
 
-    ready = _prepare(cell, config, setting)
+    ready = prepare(cell, config, setting)
     check_store()
-    info = _info(ready, setting)
+    info = study_info(ready, setting)
     writer = MlflowWriter(
         experiment=config.experiment,
         fallback_experiment=Path(setting.source_name).stem,
-        uses_mlflow="mlflow" in cell.python or "mlflow" in sys.modules,
+        uses_mlflow=cell_uses_mlflow(cell.python, setting.namespace),
     )
     view = setting.view(config) if setting.view else None
     pruner = _pruner(ready)
-    engine = open_engine(config, _spec(ready), setting, ready.space, writer.trial_run)
+    engine = open_engine(config, _spec(ready), setting, ready.space, writer)
     try:
         with InterruptGuard() as interrupt:
             try:
@@ -132,13 +143,19 @@ def _publish(engine: Engine, result: StudyResult) -> None:
         engine.publish(finished.best, result.best)
 
 
-def _spec(ready: _Prepared) -> RunnerSpec:
+def _spec(ready: Prepared) -> RunnerSpec:
     marked = {mark.name for mark in ready.cell.marks}
     extra = tuple(o.name for o in ready.objectives if o.name not in marked)
     return RunnerSpec(ready.cell, ready.objectives, extra)
 
 
-def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepared:
+def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepared:
+    """Choose objectives, space, tuner, seed and pruner, and what runs first.
+
+    Raises:
+        HpmagicError: the cell or the options cannot be used.
+    """
+    check_options(config)
     objectives = config.objectives or cell.objectives
     if not objectives:
         raise OptionError(
@@ -170,12 +187,12 @@ def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepa
         plans=kind.plans,
         tuned=config.warmup is not None or config.min_steps is not None,
     )
-    return _Prepared(
+    return Prepared(
         cell, config, objectives, space, kind, tuner, tree, tuple(plan), trials, seed, pruner
     )
 
 
-def _pruner(ready: _Prepared) -> Pruner | None:
+def _pruner(ready: Prepared) -> Pruner | None:
     if ready.pruner.name == "none":
         return None
     return OptunaPruner(
@@ -187,7 +204,8 @@ def _pruner(ready: _Prepared) -> Pruner | None:
     )
 
 
-def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
+def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
+    """The facts of a study that begins now."""
     now = time.time()
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     name = ready.config.study or f"{ready.objectives[0].name}-{ready.kind.name}-{stamp}"
@@ -212,7 +230,7 @@ def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
     )
 
 
-def _remarks(ready: _Prepared) -> tuple[str, ...]:
+def _remarks(ready: Prepared) -> tuple[str, ...]:
     """The choices that were made for the person."""
     remarks = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
     return tuple(remark for remark in remarks if remark)

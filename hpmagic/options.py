@@ -55,6 +55,9 @@ class StudyConfig:
     trial_timeout: float | None = None
     jobs: int | None = None
     engine: str = "local"
+    address: str | None = None
+    cpus_per_trial: float | None = None
+    gpus_per_trial: float | None = None
     tuner_options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -165,6 +168,24 @@ def read_try(text: str) -> dict[str, str]:
 _ENGINES = ("local", "ray", "dask")
 
 
+def read_engine(text: str) -> str:
+    """The name of an engine."""
+    if text not in _ENGINES:
+        raise ValueError(f"takes one of {', '.join(_ENGINES)}{nearest(text, _ENGINES)}")
+    return text
+
+
+def read_amount(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("takes a number") from None
+    if not 0 < value < float("inf"):
+        raise ValueError("must be above 0")
+    return value
+
+
 def read_pruner(text: str) -> str:
     """The name of a pruner."""
     if text not in PRUNERS:
@@ -214,10 +235,12 @@ OPTIONS: tuple[Option, ...] = (
         "engine",
         f"where trials run: {', '.join(_ENGINES)}",
         "NAME",
-        read_text,
-        available=False,
+        read_engine,
         values=_ENGINES,
     ),
+    Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),
+    Option("cpus-per-trial", "what a trial takes of the cluster", "N", read_amount),
+    Option("gpus-per-trial", "what a trial takes of the cluster, such as 0.5", "N", read_amount),
     Option("repeats", "seeds per configuration", "K", read_count, available=False),
     Option("study", "the study's name in MLflow", "NAME", read_text),
     Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),

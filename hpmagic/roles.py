@@ -33,7 +33,7 @@ def roles(record: StudyRecord) -> pd.DataFrame:
         by = "you" if best.origin is not Origin.TUNER else info.tuner
         for name, value in best.params.items():
             known = info.space.get(name)
-            kind = (known.kind if known is not None else None) or kind_of(name)
+            kind = known.of if known is not None else kind_of(name)
             plain = best.distributions[name].plain(value)
             rows.append((name, _role(kind), by, "you and the tuner", plain, None))
     for name, value in info.constants.items():

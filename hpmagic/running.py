@@ -10,12 +10,9 @@ from typing import Any
 
 from hpmagic.cells import FileCell, read_cells
 from hpmagic.errors import OptionError
-from hpmagic.language import TunableCell, parse_cell
-from hpmagic.notebook.header import find_header
-from hpmagic.notebook.source import as_python, plain_transform
 from hpmagic.options import parse_line
 
-__all__ = ["read_tunable", "run_file", "tune_cell"]
+__all__ = ["run_file", "tune_cell"]
 
 
 def run_file(
@@ -84,27 +81,13 @@ def tune_cell(path: Path, cells: Sequence[FileCell], place: int | None) -> FileC
     return tuned[(place or 1) - 1]
 
 
-def read_tunable(path: Path, cell: FileCell) -> TunableCell:
-    """A cell of a file, read; lines are counted as in the file, or in the notebook's cell.
-
-    Raises:
-        SyntaxError: the cell is not Python, or an annotation cannot be understood.
-    """
-    name = str(path) if path.suffix == ".py" else f"{path}, cell {cell.number}"
-    header = find_header(cell.text)
-    above = header.line if header else 0
-    body = "".join(cell.text.splitlines(keepends=True)[above:])
-    python = as_python(body, plain_transform)
-    return parse_cell(body, name, python=python, first_line=cell.line + above)
-
-
 def _check(path: Path, cell: FileCell, over: Sequence[str], tuners: Sequence[str]) -> None:
     """Read words and annotations, so that mistakes in them are found before anything runs."""
-    header = find_header(cell.text)
+    header = cell.header
     assert header is not None
     known_later = "$" in header.args or "{" in header.args
     parse_line("" if known_later else header.args, tuners, over=over)
-    read_tunable(path, cell)
+    cell.read(path)
 
 
 def _code(result: Any) -> int:

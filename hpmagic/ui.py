@@ -19,7 +19,8 @@ from typing import IO
 from urllib.parse import quote, urlsplit
 
 from hpmagic.errors import StoreError
-from hpmagic.records import StudyRecord, Trial
+from hpmagic.records import Direction, StudyRecord, Trial
+from hpmagic.tracking.schema import key
 
 __all__ = ["Links", "Server", "links_to", "serve_until_interrupted", "server_for", "study_links"]
 
@@ -133,7 +134,7 @@ def server_for(uri: str) -> tuple[str, bool]:
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
         return redacted(uri).rstrip("/"), False
-    if scheme.startswith("databricks"):
+    if uri.startswith("databricks"):
         raise StoreError(
             f"the tracking URI is `{uri}`: see the study in your workspace's own pages"
         )
@@ -198,6 +199,11 @@ def study_links(record: StudyRecord, address: str, remark: str = "") -> Links:
     workflow = "workflowType=machine_learning"
     mine = quote(f"tags.mlflow.parentRunId = '{record.run_id}'", safe="")
     page = f"{address}/#/experiments/{experiment}/runs"
+    # Ordered by anything but the date the trials stand for themselves, not folded into the study.
+    objective = record.info.objectives[0]
+    name = key(objective.name)
+    up = "true" if objective.direction is Direction.MINIMIZE else "false"
+    order = f"orderByKey={quote(f'metrics.`{name}`', safe='')}&orderByAsc={up}"
     left_out = len([t for t in record.trials if t.run_id]) - len(compared)
     if left_out:
         remark = f"{remark}; " if remark else ""
@@ -205,7 +211,7 @@ def study_links(record: StudyRecord, address: str, remark: str = "") -> Links:
     return Links(
         compare=f"{address}/#/compare-runs?runs={quote(runs, safe='')}"
         f"&experiments={quote(experiments, safe='')}&{workflow}",
-        rows=f"{page}?searchFilter={mine}&{workflow}",
+        rows=f"{page}?searchFilter={mine}&{order}&{workflow}",
         run=f"{page}/{record.run_id}?{workflow}",
         compared=len(compared),
         remark=remark,

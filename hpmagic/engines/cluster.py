@@ -17,7 +17,7 @@ from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import description
 from hpmagic.engines.exchange import Exchange, lost
 from hpmagic.engines.host import BEGIN, DIED, STOP
-from hpmagic.engines.messages import Died, Ended, Kept, Run
+from hpmagic.engines.messages import Died, Ended, Kept, MlflowRun, Run
 from hpmagic.engines.parcel import Parcel, RunnerSpec, pack
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
@@ -109,6 +109,7 @@ class ClusterEngine:
         needs: what a trial takes.
         space: the study's, for its own options in place of those that workers send.
         shell: the kernel's, if there is one.
+        mlflow_run: the run that a trial's own MLflow calls go to, by the trial's number.
 
     Raises:
         EngineError: a variable cannot be sent, or the cluster cannot be reached.
@@ -124,7 +125,9 @@ class ClusterEngine:
         *,
         space: SearchSpace | None = None,
         shell: Any = None,
+        mlflow_run: Callable[[int], MlflowRun | None] = lambda _: None,
     ) -> None:
+        self._mlflow_run = mlflow_run
         self._seconds = needs.seconds
         self._trials: dict[int, _Trial] = {}
         self._tickets = 0
@@ -207,7 +210,8 @@ class ClusterEngine:
             if trial.attempt is not None:
                 conversation.again()
             trial.attempt = mail.attempt
-            run = Run(conversation.number, conversation.heeded, self._seconds)
+            number = conversation.number
+            run = Run(number, conversation.heeded, self._seconds, self._mlflow_run(number))
             self._transport.reply(mail, self._exchange.pack(run))
             return None
         if mail.attempt != trial.attempt:

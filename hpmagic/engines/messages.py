@@ -25,6 +25,7 @@ __all__ = [
     "GoOn",
     "Keep",
     "Kept",
+    "MlflowRun",
     "Option",
     "Options",
     "Prune",
@@ -42,12 +43,21 @@ TELLS: Final = b"!"
 
 
 @dataclass(frozen=True, slots=True)
+class MlflowRun:
+    """A run that a trial's own MLflow calls are to go to."""
+
+    uri: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """To a worker: run a trial. ``seconds`` is how long it may take, None for ever."""
 
     number: int
     heeded: frozenset[str]
     seconds: float | None
+    mlflow: MlflowRun | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import queue
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import Child, Letter, description, environment
 from hpmagic.engines.exchange import Exchange, lost
-from hpmagic.engines.messages import Died, Ended, Kept, Ready, Run
+from hpmagic.engines.messages import Died, Ended, Kept, MlflowRun, Ready, Run
 from hpmagic.engines.parcel import RunnerSpec, pack
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
@@ -49,6 +50,7 @@ class ProcessEngine:
         space: the study's, for its own options in place of those that workers send.
         shell: the kernel's, if there is one: workers get one like it.
         seconds: how long a trial may take.
+        mlflow_run: the run that a trial's own MLflow calls go to, by the trial's number.
 
     Raises:
         EngineError: a variable cannot be sent; the message names it.
@@ -63,11 +65,13 @@ class ProcessEngine:
         space: SearchSpace | None = None,
         shell: Any = None,
         seconds: float | None = None,
+        mlflow_run: Callable[[int], MlflowRun | None] = lambda _: None,
     ) -> None:
         if not hasattr(os, "killpg"):
             raise EngineError("worker processes need Linux or macOS; run with --jobs 1 here")
         self.capacity = jobs
         self._seconds = seconds
+        self._mlflow_run = mlflow_run
         self._env = environment(max(1, cores() // jobs))
         self._inbox: queue.SimpleQueue[Letter] = queue.SimpleQueue()
         self._idle: list[Child] = []
@@ -92,7 +96,8 @@ class ProcessEngine:
         child = self._idle.pop() if self._idle else self._hire()
         self._busy[child] = _Work(conversation)
         self._set_limit(child)
-        run = Run(conversation.number, conversation.heeded, self._seconds)
+        number = conversation.number
+        run = Run(number, conversation.heeded, self._seconds, self._mlflow_run(number))
         child.send(self._exchange.pack(run))
 
     def wait(self) -> tuple[int, TrialOutcome]:

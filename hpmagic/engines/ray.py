@@ -229,7 +229,7 @@ class RayTransport:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """No usage statistics, and time to start on a busy machine, unless the person says otherwise."""
+    """No usage statistics, and time to start on a busy machine; what the person set stays."""
     wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     ours = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(ours)

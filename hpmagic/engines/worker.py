@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -30,6 +30,7 @@ from hpmagic.engines.messages import (
     GoOn,
     Keep,
     Kept,
+    MlflowRun,
     Option,
     Prune,
     Ready,
@@ -162,7 +163,7 @@ class _Session:
                     case other:
                         assert isinstance(other, GoOn)
 
-        with deadline(run.seconds):
+        with _mlflow_run(run.mlflow), deadline(run.seconds):
             outcome = self.last = self.runner.run(draw, report)
         light = replace(
             outcome,
@@ -236,6 +237,24 @@ def _shell(facts: ShellFacts | None, namespace: dict[str, Any]) -> Any:
     )
     shell.compile.flags = facts.flags
     return shell
+
+
+@contextlib.contextmanager
+def _mlflow_run(run: MlflowRun | None) -> Iterator[None]:
+    """Within, the cell's own MLflow calls go to the trial's run; without it if MLflow is down."""
+    if run is None:
+        yield
+        return
+    import mlflow
+
+    from hpmagic.tracking.active import active_trial
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(Exception):
+            mlflow.set_tracking_uri(run.uri)
+            found = mlflow.MlflowClient(run.uri).get_run(run.run_id)
+            stack.enter_context(active_trial(found))
+        yield
 
 
 def _reason(error: BaseException) -> str:

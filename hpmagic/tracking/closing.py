@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from urllib.parse import quote
 
 from hpmagic.display.findings import saved_text
+from hpmagic.kinds import kind_of
 from hpmagic.ranking import best_trial, default_trial, gain
 from hpmagic.records import StudyRecord, TrialState
 from hpmagic.tracking.schema import Artifact, as_json
@@ -99,13 +100,15 @@ def _table(record: StudyRecord) -> str:
     if best is None or not best.params:
         return ""
     default = default_trial(record.trials)
-    rows = ["| hyperparameter | best | yours |", "|---|---|---|"]
+    rows = ["| hyperparameter | of | best | yours |", "|---|---|---|---|"]
     for name, value in best.params.items():
         found = best.distributions[name].label(value)
         yours = ""
         if default is not None and name in default.params:
             yours = default.distributions[name].label(default.params[name])
-        rows.append(f"| {_plain(name)} | {_plain(found)} | {_plain(yours)} |")
+        known = record.info.space.get(name)
+        of = (known.of if known is not None else kind_of(name)) or ""
+        rows.append(f"| {_plain(name)} | {of} | {_plain(found)} | {_plain(yours)} |")
     return "\n".join(rows[:102])
 
 

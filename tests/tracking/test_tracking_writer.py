@@ -41,7 +41,7 @@ def test_a_study_lands_as_a_careful_user_would_have_logged_it(store: str, pictur
     assert parent.data.metrics["accuracy"] == 0.542
     assert parent.data.tags["mlflow.source.name"] == "things.ipynb"
     assert parent.data.tags["mlflow.source.type"] == "NOTEBOOK"
-    assert "| C | 0.5 | 0.1 |" in parent.data.tags["mlflow.note.content"]
+    assert "| C | model | 0.5 | 0.1 |" in parent.data.tags["mlflow.note.content"]
     assert artifacts(writer.run_id) == {
         "cell.py",
         "curves.json",

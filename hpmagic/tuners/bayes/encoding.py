@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hpmagic.distributions import Choice, Distribution
 
-__all__ = ["Array", "Column", "Flags", "Points", "features"]
+__all__ = ["Array", "Column", "Flags", "Inputs", "Points", "features"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -149,10 +149,21 @@ class Points:
         return [row.tobytes() for row in rounded]
 
 
-def features(
-    points: Points, columns: Sequence[Column], conditional: Flags
-) -> tuple[Array, NDArray[np.intp]]:
-    """Coordinates for the Gaussian process, and to which column each coordinate belongs.
+@dataclass(frozen=True)
+class Inputs:
+    """What the Gaussian process sees of n trials.
+
+    ``features`` has shape (n, c); ``owner``, shape (c,), says to which of the d hyperparameters
+    each coordinate belongs.
+    """
+
+    features: Array
+    owner: NDArray[np.intp]
+    dimensions: int
+
+
+def features(points: Points, columns: Sequence[Column], conditional: Flags) -> Inputs:
+    """Coordinates for the Gaussian process.
 
     Args:
         points: n trials.
@@ -176,7 +187,8 @@ def features(
             part = part * active[:, None]
         parts.append(part)
         owner.extend([index] * part.shape[1])
-    return np.concatenate(parts, axis=1), np.array(owner, dtype=np.intp)
+    owners = np.array(owner, dtype=np.intp)
+    return Inputs(np.concatenate(parts, axis=1), owners, len(columns))
 
 
 def _is_number(value: object) -> bool:
