@@ -113,9 +113,9 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     )
     view = setting.view(config) if setting.view else None
     pruner = _pruner(ready)
-    engine = open_engine(config, _spec(ready), setting, ready.space, writer)
     try:
         with InterruptGuard() as interrupt:
+            engine = open_engine(config, _spec(ready), setting, ready.space, writer)
             try:
                 result = run_study(
                     info,
