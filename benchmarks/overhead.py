@@ -23,6 +23,7 @@ os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 import mlflow
 import optuna
 
+from hpmagic.engines.local import LocalEngine
 from hpmagic.execution.runner import KernelRunner
 from hpmagic.language import parse_cell
 from hpmagic.launch import Setting, prepare, study_info
@@ -77,18 +78,18 @@ def hpmagic(source: str, trials: int, folder: Path) -> Times:
     ready = prepare(cell, config, setting)
     writer = MlflowWriter(experiment="bench", fallback_experiment="", uses_mlflow=False)
     runner = KernelRunner(cell, namespace, objectives=ready.objectives)
+    engine = LocalEngine(runner, around_trial=writer.trial_run)
     writer.open()
     begin = time.perf_counter()
     run_study(
         study_info(ready, setting),
-        runner,
+        engine,
         ready.tuner,
         ready.tree,
         limits=Limits(trials),
         listeners=[writer],
-        around_trial=writer.trial_run,
     )
     loop = time.perf_counter() - begin
-    runner.close()
+    engine.close()
     writer.drain()
     return loop, time.perf_counter() - begin

@@ -32,7 +32,8 @@ class HelpAsked(Exception):
 class StudyConfig:
     """What a person asked for, understood.
 
-    ``timeout`` is in seconds. ``tries`` are the combinations from ``--try``, values still as text
+    ``timeout`` and ``trial_timeout`` are in seconds; ``jobs`` None is what the engine has room for,
+    one on the local one. ``tries`` are the combinations from ``--try``, values still as text
     (or as given from Python). ``trials`` and ``timeout`` None mean that the tuner decides.
     """
 
@@ -51,6 +52,12 @@ class StudyConfig:
     pruner: str | None = None
     warmup: int | None = None
     min_steps: int | None = None
+    trial_timeout: float | None = None
+    jobs: int | None = None
+    engine: str = "local"
+    address: str | None = None
+    cpus_per_trial: float | None = None
+    gpus_per_trial: float | None = None
     tuner_options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -161,6 +168,24 @@ def read_try(text: str) -> dict[str, str]:
 _ENGINES = ("local", "ray", "dask")
 
 
+def read_engine(text: str) -> str:
+    """The name of an engine."""
+    if text not in _ENGINES:
+        raise ValueError(f"takes one of {', '.join(_ENGINES)}{nearest(text, _ENGINES)}")
+    return text
+
+
+def read_amount(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("takes a number") from None
+    if not 0 < value < float("inf"):
+        raise ValueError("must be above 0")
+    return value
+
+
 def read_pruner(text: str) -> str:
     """The name of a pruner."""
     if text not in PRUNERS:
@@ -180,7 +205,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "timeout", "begin no further trial after this long: 90s, 10m, 1h30m", "TIME", read_duration
     ),
-    Option("trial-timeout", "end a trial after this long", "TIME", read_duration, available=False),
+    Option("trial-timeout", "end a trial after this long", "TIME", read_duration),
     Option(
         "minimize", "the metric to make small; needs no annotation", "NAME", read_text, many=True
     ),
@@ -205,15 +230,17 @@ OPTIONS: tuple[Option, ...] = (
     Option("min-steps", "prune no trial before step N of its loop", "N", read_count),
     Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
-    Option("jobs", "trials at the same time", "N", read_count, "j", available=False),
+    Option("jobs", "trials at the same time, in processes of their own", "N", read_count, "j"),
     Option(
         "engine",
         f"where trials run: {', '.join(_ENGINES)}",
         "NAME",
-        read_text,
-        available=False,
+        read_engine,
         values=_ENGINES,
     ),
+    Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),
+    Option("cpus-per-trial", "what a trial takes of the cluster", "N", read_amount),
+    Option("gpus-per-trial", "what a trial takes of the cluster, such as 0.5", "N", read_amount),
     Option("repeats", "seeds per configuration", "K", read_count, available=False),
     Option("study", "the study's name in MLflow", "NAME", read_text),
     Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),

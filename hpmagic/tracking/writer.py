@@ -108,6 +108,17 @@ class MlflowWriter:
         """A context for a trial: within, MLflow's own calls go to the trial's run."""
         return self._active(number) if self._uses_mlflow else nullcontext()
 
+    def run_of(self, number: int) -> tuple[str, str] | None:
+        """MLflow's URI and the run of a trial that begins, for a cell that runs elsewhere.
+
+        None unless the cell uses MLflow, and when the store does not answer in time.
+        """
+        if not self._uses_mlflow:
+            return None
+        running = self._ledger.running[number]
+        run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
+        return None if run is None else (self._place.uri, run.info.run_id)
+
     def drain(self) -> None:
         """Wait until everything is in MLflow, or until that has no prospect.
 
