@@ -6,7 +6,8 @@ For each seed a study without pruner runs first: its best loss is the goal and i
 the budget. Each pruner then searches within that budget. Optuna, in the same run, is given the
 very values that hpmagic tried, in a hand-written objective with `trial.report` and
 `trial.should_prune`; "same decisions" counts the studies in which every trial ended at the same
-epoch. A study that does not reach the goal counts with its whole budget. No MLflow on either side.
+epoch. A study that does not reach the goal counts with its whole budget. No MLflow on either side;
+only hpmagic's seconds have the choosing of values in them.
 
 The last lines are the time from the assignment of a loss to the next line of the cell, in a whole
 study with MLflow, against an epoch of 50 ms: the median of the clock, and the mean of the thread's
