@@ -18,13 +18,15 @@ from hpmagic.errors import AnnotationError, HpmagicError, ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
 from hpmagic.execution.learned import learned_parameters
 from hpmagic.execution.numeric import as_float
-from hpmagic.execution.outcome import WRITTEN, DrawValue
+from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned
 from hpmagic.execution.patience import Patience
 from hpmagic.language.cell import Draw, Mark, TunableCell
 from hpmagic.records import Report
 from hpmagic.space import Parameter
 
 __all__ = ["Answers", "CallbackFault", "TrialHooks"]
+
+_MOST_RAISED = 20
 
 
 class CallbackFault(BaseException):
@@ -90,6 +92,7 @@ class TrialHooks:
         self._counts: dict[str, int] = {}
         self._watches: dict[int, Patience] = {}
         self._stopping: set[int] = set()
+        self._raised = 0
 
     @property
     def params(self) -> dict[str, Any]:
@@ -151,9 +154,12 @@ class TrialHooks:
             raise error
 
     def record(self, name: str, value: float, step: int | None) -> Report:
-        """Keep a report and hand it on."""
+        """Keep a report and hand it on, unless the trial should have ended by now."""
         report = Report(name, value, step, time.time())
         with self._lock:
+            if self._ends_by_itself():
+                return report
+            self._heed()
             self.reports.append(report)
             self._counts[name] = self._counts.get(name, 0) + 1
             self._call(self._report, report)
@@ -262,7 +268,15 @@ class TrialHooks:
         if self.stop is None and interrupt_requested():
             self.stop = KeyboardInterrupt()
         if self.stop is not None:
+            self._raised += 1
             raise self.stop
+
+    def _ends_by_itself(self) -> bool:
+        """Whether a pruned trial has swallowed its end so often that it would go on for ever.
+
+        In ``while True: try: ... except: pass`` the line that leaves it would never be reached.
+        """
+        return isinstance(self.stop, Pruned) and self._raised >= _MOST_RAISED
 
     @contextmanager
     def _noting_faults(self) -> Iterator[None]:

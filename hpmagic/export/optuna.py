@@ -51,7 +51,7 @@ def program(search: Search) -> str:
         trial,
         spelled.draw,
         report=_report(trial) if judged else None,
-        remember=lambda name, value: f"{trial}.set_user_attr({name!r}, float({value}))",
+        remember=lambda name, value: f"{trial}.set_user_attr({literal_text(name)}, float({value}))",
         gives=", ".join,
     )
     return "\n".join(
@@ -100,7 +100,7 @@ def _main(search: Search, function: Function, spelled: _Spelled) -> list[str]:
     for chosen in search.by_hand:
         values, left = spelled.enqueued(chosen.params, chosen.distributions)
         lines += [f"    # {name} = {text} lies outside its range" for name, text in left]
-        lines.append(f"    {study}.enqueue_trial({{{values}}})")
+        lines += _enqueue(study, values)
     count = len(search.by_hand) if info.tuner == "manual" else info.trials
     limit = f", n_trials={count}" if count else ""
     lines.append(f"    {study}.optimize({function.name}{limit})")
@@ -116,6 +116,14 @@ def _main(search: Search, function: Function, spelled: _Spelled) -> list[str]:
             "        print(best.values, best.params)",
         ]
     return ["", 'if __name__ == "__main__":', *lines, ""]
+
+
+def _enqueue(study: str, values: list[str]) -> list[str]:
+    line = f"    {study}.enqueue_trial({{{', '.join(values)}}})"
+    if len(line) <= 88:
+        return [line]
+    items = [f"            {value}," for value in values]
+    return [f"    {study}.enqueue_trial(", "        {", *items, "        }", "    )"]
 
 
 def _sampler(search: Search) -> tuple[str, str]:
@@ -157,7 +165,7 @@ class _Spelled:
 
     def draw(self, draw: Draw) -> str:
         """The expression that draws."""
-        name = ast.unparse(draw.name) if draw.name else literal_text(draw.parameter.name)
+        name = _formatted(draw.name) if draw.name else literal_text(draw.parameter.name)
         if self.grid:
             return self._from_grid(draw, name)
         if draw.recipe.kind in (Choice.kind, Ordinal.kind):
@@ -237,7 +245,7 @@ class _Spelled:
 
     def enqueued(
         self, params: Mapping[str, object], distributions: Mapping[str, Distribution]
-    ) -> tuple[str, list[tuple[str, str]]]:
+    ) -> tuple[list[str], list[tuple[str, str]]]:
         """A person's values as Optuna's parameters, and those that it would not take."""
         items, left = [], []
         for name, value in params.items():
@@ -247,7 +255,7 @@ class _Spelled:
                 continue
             key, text = self._queued(name, value, distribution)
             items.append(f"{literal_text(key)}: {text}")
-        return ", ".join(items), left
+        return items, left
 
     def _queued(self, name: str, value: object, distribution: Distribution) -> tuple[str, str]:
         if isinstance(distribution, Choice):
@@ -288,6 +296,12 @@ def _value(argument: object) -> object:
 
 def _primitive(value: object) -> bool:
     return value is None or type(value) in (bool, int, float, str)
+
+
+def _formatted(name: ast.JoinedStr) -> str:
+    """An f-string, in double quotes where it holds none."""
+    text = ast.unparse(name)
+    return f'f"{text[2:-1]}"' if text.startswith("f'") and '"' not in text else text
 
 
 def _suffixed(name: str, suffix: str) -> str:

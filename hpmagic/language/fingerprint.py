@@ -39,8 +39,6 @@ def fingerprint_of(tree: ast.Module, tuned: Collection[ast.expr]) -> str:
                 if name not in _UNNEEDED and value is not None and value != []:
                     parts.append(name)
                     stack.append(value)
-            if isinstance(node, ast.Constant) and node.value is None:
-                parts.append("None")
         elif isinstance(node, list):
             parts.append(f"[{len(node)}")
             stack.extend(node)

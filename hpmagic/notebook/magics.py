@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import linecache
 import sys
+import textwrap
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,13 +36,6 @@ The cell runs once per trial with values that the tuner picks; trial 0 has the v
 Each trial is an MLflow run. Afterwards the best trial's variables are yours, and `study` holds the
 trials (`study.trials` is a DataFrame). Without its first line the cell is plain Python.
 `# @tune ...` as the first line means the same and keeps editors happy.
-
-What a value may be drawn from
-
-    uniform(low, high[, step=])    loguniform(low, high)    int(low, high[, step=, log=])
-    choice(a, b, ...) or [a, b]    ordinal(a, b, ...)       normal(mu, sigma), lognormal(mu, sigma)
-
-What a line may be besides: minimize, maximize (the objective), metric (logged), once (set-up)
 """
 
 
@@ -167,4 +162,33 @@ def page() -> str:
     from hpmagic.notebook.verbs import verbs_page
     from hpmagic.tuners.registry import summaries
 
-    return f"{HEAD}\n{help_text(summaries())}\n\nAfterwards\n\n{verbs_page()}\n"
+    parts = (HEAD, _language(), help_text(summaries()), f"Afterwards\n\n{verbs_page()}\n")
+    return "\n".join(f"{part.rstrip()}\n" for part in parts)
+
+
+def _language() -> str:
+    """What may stand behind ``# tune:``."""
+    from hpmagic.language.vocabulary import DISTRIBUTIONS, OPTIONS, ROLES
+
+    drawn = [(w.usage, w.meaning) for w in DISTRIBUTIONS.values() if w.name == w.kind]
+    roles = [(role.usage, role.meaning) for role in ROLES.values()]
+    behind = [(f", {o.name}=", f"{o.takes}: {o.meaning}") for o in OPTIONS.values()]
+    blocks = (
+        ("What a value may be drawn from", drawn),
+        ("What a line may be besides", roles),
+        ("What may follow, behind a comma", behind),
+    )
+    return "\n\n".join(f"{title}\n\n{_table(rows)}" for title, rows in blocks)
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    width = 2 + max(len(usage) for usage, _ in rows) + 2
+    return "\n".join(
+        textwrap.fill(
+            meaning,
+            100,
+            initial_indent=f"  {usage}".ljust(width),
+            subsequent_indent=" " * width,
+        )
+        for usage, meaning in rows
+    )

@@ -161,10 +161,12 @@ VERBS: dict[str, Verb] = {
         Verb("space", "the search space as it was understood", _space),
         Verb(
             "plot",
-            "a figure of the trials",
+            f"a figure: {', '.join(PLOTS)}",
             _plot,
-            f"[{'|'.join(PLOTS)}] [option=value]",
+            "[KIND]",
             more="""
+
+KIND is one of
 
   history     the objective by trial, with the best so far (when nothing is said)
   parallel    each trial as a line through its values      params=a,b
@@ -200,10 +202,12 @@ you.""",
         ),
         Verb(
             "export",
-            "the search as a program of its own, without hpmagic",
+            f"a program that needs no hpmagic: {', '.join(FORMS)}",
             _export,
-            f"{'|'.join(FORMS)} [FILE]",
+            "FORM [FILE]",
             more="""
+
+FORM is one of
 
   optuna  the same search as an Optuna study
   ray     the same search for Ray Tune; no conditional values
@@ -221,12 +225,6 @@ The cells entered before that the tune cell needs come first. Without FILE it is
 
 def verbs_page() -> str:
     """The help page of ``%tune``."""
-    width = max(len(f"{v.name} {v.takes}") for v in VERBS.values() if len(v.takes) < 24)
-    lines = []
-    for verb in VERBS.values():
-        words = f"{verb.name} {verb.takes}".rstrip()
-        if len(words) <= width:
-            lines.append(f"  %tune {words:<{width}}  {verb.meaning}")
-        else:
-            lines.append(f"  %tune {verb.name:<{width}}  {verb.meaning}: {verb.takes}")
+    width = max(len(verb.spelled) for verb in VERBS.values())
+    lines = [f"  {verb.spelled:<{width}}  {verb.meaning}" for verb in VERBS.values()]
     return "\n".join([*lines, "", "  %tune VERB -h says more about a verb."])

@@ -7,6 +7,8 @@ import pytest
 
 from hpmagic.errors import AnnotationError
 from hpmagic.language import parse_cell
+from hpmagic.language.comments import find_comments
+from hpmagic.language.source import Source
 from hpmagic.notebook.source import as_python
 
 CELL = """\
@@ -159,6 +161,32 @@ def test_metric_below_its_comment_may_be_a_line_of_ipythons(transform):
     text = "# tune: minimize\nloss = %time f()\n"
     cell = parse_cell(text, python=as_python(text, transform))
     assert [mark.name for mark in cell.marks] == ["loss"]
+
+
+def test_places_on_lines_of_ipythons_are_counted_from_the_first_line(transform):
+    text = "x = 1\n%time f()  # tune: once\n"
+    with pytest.raises(AnnotationError) as caught:
+        parse_cell(text, python=as_python(text, transform), first_line=10)
+    assert caught.value.place.line == 11
+
+
+def test_comment_says_where_its_parts_are():
+    source = Source.read("é = 1  # noqa  # tune : int(1, 3)\n", None, "cell.py", 10)
+    (comment,) = find_comments(source)
+    assert (comment.line, comment.column, comment.begin) == (10, 15, 23)
+    assert (comment.body, comment.alone) == (" int(1, 3)", False)
+
+
+def test_comment_that_nearly_is_one_says_where_the_wrong_word_is():
+    source = Source.read("é = 1  #  Tune: int(1, 3)\n", None, "cell.py", 10)
+    (comment,) = find_comments(source)
+    assert (comment.place.line, comment.place.column, comment.place.end_column) == (10, 10, 14)
+
+
+def test_place_of_several_lines_ends_with_the_first():
+    cell = parse_cell("m = SVC(  # a\n    C=1,\n)  # tune: uniform(0, 1)\nprint(m)\n")
+    (lint,) = cell.lints
+    assert lint.place.caret() == "m = SVC(  # a\n    ^^^^^^^^^"
 
 
 def test_byte_order_mark_and_other_line_ends_do_not_move_anything():

@@ -118,7 +118,9 @@ def test_expressions_have_the_line_and_columns_of_the_comment():
     (argument,) = draw.recipe.deferred
     assert argument.expression.lineno == 7
     assert argument.expression.col_offset == len("é = 1  # tune: int(1, ".encode())
+    assert argument.expression.end_col_offset == len("é = 1  # tune: int(1, f(n) + 2".encode())
     assert argument.place.column == len("é = 1  # tune: int(1, ")
+    assert argument.place.end_column == len("é = 1  # tune: int(1, f(n) + 2")
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -81,6 +81,15 @@ def test_names_with_braces_are_filled_or_taken_whole() -> None:
         one(units_1="8.5")
 
 
+def test_a_name_with_braces_is_found_by_its_letters() -> None:
+    """A dot is a dot, and something must stand in the braces."""
+    space = SearchSpace((Parameter("SVC.C_{i}", Uniform(0, 1)),))
+    assert space.find("SVC.C_12") is space.parameters[0]
+    assert space.find("SVC.C_{i}") is space.parameters[0]
+    assert space.find("SVCxC_12") is None
+    assert space.find("SVC.C_") is None
+
+
 def test_a_range_that_only_the_cell_knows_takes_any_literal() -> None:
     """It cannot be checked before."""
     assert one(open="3") == {"open": 3}

@@ -199,6 +199,20 @@ def test_a_resumed_study_goes_on_without_repeating_a_point(name: str) -> None:
     assert len(ids) == len(set(ids)) == 16
 
 
+@pytest.mark.parametrize("name", ["random", "qmc", "tpe", "cmaes", "nsga2"])
+def test_a_resumed_study_does_not_come_back_beside_its_first_points(name: str) -> None:
+    """Before anything is learned the seed decides alone, and must not decide the same again."""
+    before = study_of(PLANE, name, 5, default=False).record.trials
+    after = study_of(PLANE, name, 5, before=before).record.trials
+    for old in params_of_trials(before):
+        for new in params_of_trials(after):
+            assert max(abs(old[n] - new[n]) for n in ("x", "y")) > 0.01
+
+
+def params_of_trials(trials: Any) -> list[dict[str, Any]]:
+    return [dict(trial.params) for trial in trials]
+
+
 @pytest.mark.parametrize("name", ["random", "qmc", "grid"])
 def test_a_resumed_study_is_the_study_that_was_never_interrupted(name: str) -> None:
     """What depends on the number of the trial only comes out the same."""
@@ -217,11 +231,14 @@ def test_several_objectives_are_taken_together(name: str) -> None:
     def body(cell: Cell) -> tuple[float, float]:
         if cell("y") > 0.9:
             raise ValueError("too fast")
-        if cell("y") < -0.9:
+        if cell("y") < -0.8:
+            cell.report("loss", 1.0, step=3)
             raise Pruned
         return cell("x") ** 2 + cell("y"), cell("y")
 
-    result = study_of(gridded(Program(PLANE.space, body, aims)), name, 20)
+    program = gridded(Program(PLANE.space, body, aims))
+    result = study_of(program, name, 20, tries=[{"y": -0.9}])
+    assert result.record.trials[1].state is TrialState.PRUNED
     ids = identities(result.record.trials)
     assert len(ids) == len(set(ids)) >= 17
     assert all(len(t.values or (0, 0)) == 2 for t in result.record.trials)

@@ -237,22 +237,17 @@ def test_cmaes_says_when_a_space_is_not_for_it() -> None:
     assert tuner_of("cmaes", choices)[0].remark.endswith("not for cmaes, take bayes or tpe")
 
 
-def test_cmaes_goes_on_adapting_where_branches_come_and_go() -> None:
+def test_cmaes_goes_on_adapting_where_branches_come_and_go(made: list[optuna.Study]) -> None:
     """A number that a branch does not reach keeps its place in the strategy."""
 
     def body(cell: Cell) -> float:
         total = (cell("x") - 0.3) ** 2 + (cell("y") + 0.6) ** 2
-        if cell("x") > 0.5:
-            total += cell("z") ** 2
-        return total
+        return float(total + cell("z") ** 2 if cell("x") > 0.5 else total)
 
     program = Program(
         space_of(*(Parameter(n, Uniform(-1, 1), default=0.9, conditional=n == "z") for n in "xyz")),
         body,
     )
-
-    def best(name: str, seed: int) -> float:
-        trials = study_of(program, name, 80, seed=seed).record.trials
-        return min(t.value for t in trials if t.value is not None)
-
-    assert sum(best("cmaes", s) for s in range(4)) < sum(best("random", s) for s in range(4)) / 3
+    trials = study_of(program, "cmaes", 30).record.trials
+    assert {len(trial.params) for trial in trials} == {2, 3}
+    assert {len(trial.params) for trial in made[0].trials} == {3}

@@ -139,6 +139,20 @@ def test_grid_does_not_repeat_a_default_or_a_hunch_that_lies_on_it() -> None:
     assert rows == [(2, 0.5), (1, 1.0), (1, 0.0), (1, 0.5), (2, 0.0), (2, 1.0)]
 
 
+def test_grid_does_not_insist_on_a_value_that_the_study_replaced() -> None:
+    """What it proposed and what ran instead are both behind it."""
+    program = program_of(Parameter("a", Choice((1, 2, 3)), default=1))
+    trial = study_of(program, "random", 2).record.trials[1]
+    tuner, _ = tuner_of("grid", program)
+    proposal = tuner.ask()
+    assert proposal is not None
+    assert proposal.suggest(program.space["a"]) == 1
+    tuner.tell(replace(trial, params={"a": 2}))
+    following = tuner.ask()
+    assert following is not None
+    assert following.suggest(program.space["a"]) == 3
+
+
 def test_grid_takes_n_values_of_a_name_with_braces() -> None:
     """`n=` holds for every name that fills the braces, also when the default was told first."""
     program = Program(

@@ -268,17 +268,25 @@ def test_a_range_that_changes_is_never_exhausted_by_counting() -> None:
     assert run_once(tree, (Parameter("a", Int(0, 9)), 7)) != [7]
 
 
+def test_values_of_one_range_do_not_exhaust_a_place_that_has_another() -> None:
+    """Both values of the first range have run, but the cell has drawn from a second one too."""
+    tree = ExecutionTree()
+    run_once(tree, (Parameter("a", Int(0, 1)), 0))
+    run_once(tree, (Parameter("b", Uniform(0, 1)), 0.5))
+    run_once(tree, (Parameter("a", Int(0, 1)), 1))
+    assert not tree.exhausted
+
+
 def test_options_that_are_made_anew_keep_their_numbers() -> None:
     """A choice between objects that each run constructs has two values, not two a run."""
     tree, rng = ExecutionTree(), np.random.default_rng(0)
-    runs = 0
-    while not tree.exhausted:
+    for run in range(2):
+        assert not tree.exhausted, run
         options = (object(), object())
         walk = tree.walk()
         walk.draw(Parameter("a", Choice(options, ("A", "B"))), lambda _, o=options: o[0], rng)
         walk.end(complete=True)
-        runs += 1
-    assert runs == 2
+    assert tree.exhausted
 
 
 def test_a_continuum_with_next_to_no_values_ends() -> None:

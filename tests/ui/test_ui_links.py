@@ -187,6 +187,23 @@ def test_the_server_lives_as_long_as_its_kernel(store, ending):
         _wait_until_gone(process)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_the_command_serves_until_it_is_interrupted(store):
+    """``hpmagic ui`` prints the address, serves, and ends well at Ctrl-C."""
+    command = subprocess.Popen(
+        [sys.executable, "-m", "hpmagic", "ui"], stdout=subprocess.PIPE, text=True
+    )
+    address = command.stdout.readline().partition("/#/")[0]
+    with urllib.request.urlopen(f"{address}/health") as answer:
+        assert answer.status == 200
+    command.send_signal(signal.SIGINT)
+    assert command.wait() == 0
+    command.stdout.close()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{address}/health")
+
+
 def _children(process):
     words = Path(f"/proc/{process}/task/{process}/children").read_text()
     return [int(word) for word in words.split()]
