@@ -34,7 +34,8 @@ DISTRIBUTIONS = [
 
 def plain(matrix: np.ndarray) -> Inputs:
     """Inputs with one coordinate a hyperparameter."""
-    return Inputs(matrix, np.arange(matrix.shape[1]), matrix.shape[1])
+    count = matrix.shape[1]
+    return Inputs(matrix, np.arange(count), np.zeros(count, dtype=bool), float(count))
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=str)
@@ -192,7 +193,7 @@ def test_relevant_hyperparameters_get_shorter_length_scales():
     rng = np.random.default_rng(1)
     x = rng.random((40, 2))
     evidence = Evidence(plain(x), standardised(np.sin(6 * x[:, 0])))
-    mode = evidence.mode([Hyper.prior_mode(2)], 40)
+    mode = evidence.mode([Hyper.prior_mode(plain(x))], 40)
     assert mode.lengths[0] < mode.lengths[1] - 0.5
 
 

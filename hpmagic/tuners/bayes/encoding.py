@@ -154,12 +154,18 @@ class Inputs:
     """What the Gaussian process sees of n trials.
 
     ``features`` has shape (n, c); ``owner``, shape (c,), says to which of the d hyperparameters
-    each coordinate belongs.
+    each coordinate belongs; ``categories``, shape (d,), which of them have no order; ``reached``
+    how many of them a trial reaches on average.
     """
 
     features: Array
     owner: NDArray[np.intp]
-    dimensions: int
+    categories: Flags
+    reached: float
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.categories)
 
 
 def features(points: Points, columns: Sequence[Column], conditional: Flags) -> Inputs:
@@ -188,7 +194,9 @@ def features(points: Points, columns: Sequence[Column], conditional: Flags) -> I
         parts.append(part)
         owner.extend([index] * part.shape[1])
     owners = np.array(owner, dtype=np.intp)
-    return Inputs(np.concatenate(parts, axis=1), owners, len(columns))
+    categories = np.array([not column.ordered for column in columns])
+    reached = float(points.active.sum(axis=1).mean()) if len(points) else 0.0
+    return Inputs(np.concatenate(parts, axis=1), owners, categories, reached)
 
 
 def _is_number(value: object) -> bool:

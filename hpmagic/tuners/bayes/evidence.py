@@ -4,6 +4,9 @@ The marginal likelihood of the costs (Rasmussen and Williams 2006, section 5.4),
 is normal in the logarithms. The prior on length scales grows with the square root of the number of
 dimensions (Hvarfner, Hellsten and Nardi, "Vanilla Bayesian Optimization Performs Great in High
 Dimensions", ICML 2024), without which thirty trials in ten dimensions would all look unrelated.
+What counts is how many hyperparameters a trial reaches, not how many there are: with long length
+scales, one bad trial in a branch would condemn the whole branch. For the same reason categories are
+not taken to be alike before they are seen to be.
 
 A dozen trials do not settle a dozen hyperparameters: a process that believes in the likeliest ones
 alone is too sure of itself. The proposals are therefore judged by a committee, the likeliest and
@@ -25,6 +28,7 @@ from hpmagic.tuners.bayes.kernel import JITTER, matern
 __all__ = ["Evidence", "Hyper"]
 
 _LENGTH = 0.5
+_CATEGORY = 1.0
 _LENGTH_SPREAD = 1.0
 _AMPLITUDE_SPREAD = 1.0
 _NOISE = math.log(1e-3)
@@ -42,9 +46,11 @@ class Hyper:
     noise: float
 
     @classmethod
-    def prior_mode(cls, dimensions: int) -> Hyper:
-        length = math.log(_LENGTH) + 0.5 * math.log(max(dimensions, 1))
-        return cls(np.full(dimensions, length), 0.0, _NOISE)
+    def prior_mode(cls, inputs: Inputs) -> Hyper:
+        """What is likeliest before any trial."""
+        length = math.log(_LENGTH) + 0.5 * math.log(max(inputs.reached, 1.0))
+        lengths = np.where(inputs.categories, min(length, math.log(_CATEGORY)), length)
+        return cls(lengths, 0.0, _NOISE)
 
     def packed(self) -> Array:
         return np.concatenate([self.lengths, [self.amplitude, self.noise]])
@@ -62,7 +68,7 @@ class Evidence:
         dimensions = inputs.dimensions
         self._distances = _distances(inputs)
         self._costs = costs
-        self._prior = Hyper.prior_mode(dimensions).packed()
+        self._prior = Hyper.prior_mode(inputs).packed()
         spread = [_LENGTH_SPREAD] * dimensions + [_AMPLITUDE_SPREAD, _NOISE_SPREAD]
         self._precision = 1.0 / np.array(spread)
         self._low = np.array([-4.0] * dimensions + [-4.0, -14.0])

@@ -25,7 +25,7 @@ class Feasibility:
         labels = np.where(failed, 1.0, -1.0)
         self._centre = float(labels.mean())
         costs = labels - self._centre
-        start = Hyper.prior_mode(inputs.dimensions)
+        start = Hyper.prior_mode(inputs)
         hyper = Evidence(inputs, costs).mode([start], iterations=20)
         self._process = GaussianProcess.given(hyper, inputs, costs)
 

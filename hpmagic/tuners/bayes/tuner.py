@@ -29,6 +29,8 @@ __all__ = ["BayesTuner"]
 _TAG = 0x6261796573
 _FIRST = 4
 """Sobol points before the first model, besides what a person chose."""
+_PER_BRANCH, _MOST_FIRST = 2, 10
+"""With branches, so many for each value of the largest choice, but no more than this in all."""
 _FEWEST = 3
 """Trials with a value before the first model."""
 _ENOUGH = 250
@@ -107,7 +109,7 @@ class BayesTuner:
         rng = np.random.default_rng([self._context.seed, _TAG, number])
         own = len(self._running) + sum(t.origin is Origin.TUNER for t in self._trials)
         valued = sum(t.cost is not None for t in self._told)
-        if own < _FIRST or valued < _FEWEST or not self._columns:
+        if own < self._first() or valued < _FEWEST or not self._columns:
             units = self._sobol(own)
         else:
             with self._one_thread():
@@ -137,6 +139,18 @@ class BayesTuner:
         usable = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
         cost = self._sign * trial.values[0] if usable and trial.values else None
         return _Told(units, cost, trial.state is TrialState.PRUNED)
+
+    def _first(self) -> int:
+        """How many Sobol points come first.
+
+        Where there are branches each of them deserves more than one trial: a branch that was seen
+        once, at bad values, looks hopeless to the process.
+        """
+        if not any(parameter.conditional for parameter in self._context.space.values()):
+            return _FIRST
+        choices = [c.levels for c in self._columns.values() if not c.ordered]
+        widest = max((len(levels) for levels in choices if levels is not None), default=0)
+        return min(max(_FIRST, _PER_BRANCH * widest), _MOST_FIRST)
 
     def _sobol(self, number: int) -> dict[str, float]:
         """The point with this number of a scrambled Sobol sequence (Owen 1998)."""
@@ -210,7 +224,7 @@ class BayesTuner:
     ) -> list[GaussianProcess]:
         """The likeliest process first, then some that are nearly as likely."""
         small = len(costs) <= _SMALL
-        start = Hyper.prior_mode(inputs.dimensions)
+        start = Hyper.prior_mode(inputs)
         starts = [start]
         if self._scales is not None:
             pairs = zip(self._columns, start.lengths, strict=True)
