@@ -111,6 +111,11 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def send(self, data: bytes) -> None:
         """Send a message; one to a worker that has died is lost, and a `Letter` says so."""
         assert self._process.stdin is not None
