@@ -172,12 +172,15 @@ def run(asked: argparse.Namespace, folder: Path) -> None:
             writer.open()
         listeners.append(writer)
     begin, before = time.perf_counter(), memory()
+    own = time.thread_time()
     limits = Limits(asked.trials)
     result = run_study(info, engine, tuner, tree, limits=limits, listeners=listeners)
     loop = time.perf_counter() - begin
+    own = time.thread_time() - own
     count = len(result.record.trials)
     each = loop / count
     print(f"loop: {loop:.1f} s, {each * 1000:.2f} ms a trial, {1 / each:,.0f} trials/s")
+    print(f"of that its own CPU time: {own / count * 1000:.2f} ms a trial")
     print(f"reports: {count * asked.steps / loop:,.0f} a second of the loop")
     print(f"memory: {before:.0f} -> {memory():.0f} MB, {(memory() - before) / count * 1024:.1f} KB")
     print(f"simulated: {engine.clock / 3600:.2f} h on {asked.workers} workers")
