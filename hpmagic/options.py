@@ -10,7 +10,19 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 from hpmagic.errors import OptionError, nearest
-from hpmagic.pruning import PRUNERS
+from hpmagic.option_values import (
+    ENGINES,
+    PRUNERS,
+    read_amount,
+    read_count,
+    read_duration,
+    read_engine,
+    read_name,
+    read_pruner,
+    read_seed,
+    read_text,
+    read_try,
+)
 from hpmagic.records import Direction, Objective
 
 __all__ = [
@@ -85,121 +97,6 @@ class Option:
         return self.name.replace("-", "_")
 
 
-_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def read_duration(text: str) -> float:
-    """Seconds from ``90``, ``60s``, ``10m``, ``1.5h`` or ``1h30m``.
-
-    >>> read_duration("1h30m")
-    5400.0
-    """
-    parts = re.findall(r"(\d+(?:\.\d*)?)\s*([a-z]*)", text.strip().lower())
-    joined = "".join(number + unit for number, unit in parts)
-    whole = joined == re.sub(r"\s+", "", text.strip().lower())
-    if not parts or not whole or any(unit not in _UNITS for _, unit in parts):
-        raise ValueError("takes a time such as 90s, 10m or 1h30m")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds <= 0:
-        raise ValueError("must be longer than nothing")
-    return seconds
-
-
-def read_count(text: str) -> int:
-    """A whole number from 1 up."""
-    try:
-        value = int(text.replace("_", ""))
-    except ValueError:
-        raise ValueError("takes a whole number") from None
-    if value < 1:
-        raise ValueError("must be at least 1")
-    return value
-
-
-def read_seed(text: str) -> int:
-    """A whole number from 0 up to 2**32 - 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise ValueError("takes a whole number") from None
-    if not 0 <= value < 2**32:
-        raise ValueError("must be from 0 to 4294967295")
-    return value
-
-
-def read_name(text: str) -> str:
-    """A Python name."""
-    if not text.isidentifier():
-        raise ValueError("takes a Python name")
-    return text
-
-
-def read_try(text: str) -> dict[str, str]:
-    """``lr=0.1,units=(64, 32),kernel=rbf`` as texts by name; commas inside brackets do not split.
-
-    >>> read_try("lr=0.1,units=(64, 32)")
-    {'lr': '0.1', 'units': '(64, 32)'}
-    """
-    parts, depth, start, quote = [], 0, 0, ""
-    for at, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "," and depth == 0:
-            parts.append(text[start:at])
-            start = at + 1
-    parts.append(text[start:])
-    values: dict[str, str] = {}
-    for part in parts:
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or not value:
-            raise ValueError("takes name=value pairs, such as lr=0.1,depth=3")
-        if name in values:
-            raise ValueError(f"gives {name} twice")
-        values[name] = value
-    return values
-
-
-_ENGINES = ("local", "ray", "dask")
-
-
-def read_engine(text: str) -> str:
-    """The name of an engine."""
-    if text not in _ENGINES:
-        raise ValueError(f"takes one of {', '.join(_ENGINES)}{nearest(text, _ENGINES)}")
-    return text
-
-
-def read_amount(text: str) -> float:
-    """A number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError("takes a number") from None
-    if not 0 < value < float("inf"):
-        raise ValueError("must be above 0")
-    return value
-
-
-def read_pruner(text: str) -> str:
-    """The name of a pruner."""
-    if text not in PRUNERS:
-        raise ValueError(f"takes one of {', '.join(PRUNERS)}{nearest(text, PRUNERS)}")
-    return text
-
-
-def read_text(text: str) -> str:
-    """Any text but the empty one."""
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
 OPTIONS: tuple[Option, ...] = (
     Option("trials", "how many trials in all, the default among them", "N", read_count, "n"),
     Option(
@@ -233,10 +130,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("jobs", "trials at the same time, in processes of their own", "N", read_count, "j"),
     Option(
         "engine",
-        f"where trials run: {', '.join(_ENGINES)}",
+        f"where trials run: {', '.join(ENGINES)}",
         "NAME",
         read_engine,
-        values=_ENGINES,
+        values=ENGINES,
     ),
     Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),
     Option("cpus-per-trial", "what a trial takes of the cluster", "N", read_amount),

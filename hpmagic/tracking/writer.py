@@ -22,6 +22,8 @@ __all__ = ["MlflowWriter"]
 
 PATIENCE: Final = 15.0
 """Seconds that a trial whose cell uses MLflow waits for its run."""
+IMPATIENCE: Final = 0.5
+"""The same after a trial that waited in vain."""
 
 
 class MlflowWriter:
@@ -57,6 +59,7 @@ class MlflowWriter:
         self._ledger = Ledger(writable_directory(), self._place, exact=uses_mlflow)
         self._courier = Courier(self._place, make_client)
         self._settings = ExitStack()
+        self._patience = PATIENCE
         self._set = self._said_stuck = self._drained = False
 
     @property
@@ -196,6 +199,7 @@ class MlflowWriter:
     @contextmanager
     def _active(self, number: int) -> Iterator[None]:
         running = self._ledger.running[number]
-        run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
+        run = self._courier.begin_trial(number, running.origin, running.start, self._patience)
+        self._patience = IMPATIENCE if run is None else PATIENCE
         with active_trial(run) if run is not None else nullcontext():
             yield

@@ -41,6 +41,7 @@ def test_torch_is_taken_into_care_once_it_is_imported(monkeypatch):
         get_rng_state = classmethod(lambda cls: cls.state)
         set_rng_state = classmethod(lambda cls, state: setattr(cls, "state", state))
 
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
     runner = runner_of("seen = torch.state\ntorch.state += 1" + DONE, {"torch": Torch})
     run(runner)
     monkeypatch.setitem(sys.modules, "torch", Torch)
