@@ -16,7 +16,7 @@ from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import TunerContext
 from hpmagic.tuners.sobol import SobolPoints
 from hpmagic.tuners.tree import ExecutionTree, Walk
-from hpmagic.tuners.turns import Turns, settle
+from hpmagic.tuners.turns import Turns, carried_out, settle
 
 __all__ = ["LARGEST", "GridTuner"]
 
@@ -108,7 +108,8 @@ class GridTuner:
                 return
         walk.end(complete=True)
         if proposal is not None:
-            proposal.walk.end(complete=True)
+            # The study may have run another combination instead: then this one is still to come.
+            proposal.walk.end(complete=carried_out(proposal, trial))
 
     def _on_grid(self, parameter: Parameter) -> Parameter:
         """The same hyperparameter with a finite distribution: the values of the grid."""
