@@ -353,6 +353,8 @@ def test_default_is_the_written_literal_and_missing_otherwise():
         "-'a'": MISSING,
         "True + 1": MISSING,
         "1 << 3": MISSING,
+        "...": MISSING,
+        "1j": MISSING,
         "None": None,
         "True": True,
         '"rbf"': "rbf",
