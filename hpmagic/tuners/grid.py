@@ -16,7 +16,7 @@ from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import TunerContext
 from hpmagic.tuners.sobol import SobolPoints
 from hpmagic.tuners.tree import ExecutionTree, Walk
-from hpmagic.tuners.turns import Turns, carried_out, settle
+from hpmagic.tuners.turns import Turns, settle
 
 __all__ = ["LARGEST", "GridTuner"]
 
@@ -70,6 +70,7 @@ class GridTuner:
             self.remark += f"; --trials {context.trials} are spread evenly over them"
         self._space = context.space
         self._seed = context.seed
+        self._executed = context.tree
         self._points = SobolPoints(context.space, context.seed) if spread else None
         self._turns = Turns()
         self._tree = ExecutionTree()
@@ -108,8 +109,9 @@ class GridTuner:
                 return
         walk.end(complete=True)
         if proposal is not None:
-            # The study may have run another combination instead: then this one is still to come.
-            proposal.walk.end(complete=carried_out(proposal, trial))
+            # Where the study ran something else, the proposal is done only if it ran another time.
+            _, ended = self._executed.path(proposal.values)
+            proposal.walk.end(complete=ended or not self._executed.explored)
 
     def _on_grid(self, parameter: Parameter) -> Parameter:
         """The same hyperparameter with a finite distribution: the values of the grid."""
