@@ -15,5 +15,5 @@ SEEDS = range(int(os.environ.get("HPMAGIC_KILLED_STUDIES", "2")))
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_study_killed_three_times_ends_whole(seed: int, store: str, tmp_path: Path) -> None:
-    """Announced trials are stored once, nothing is left open, the total and the values are right."""
+    """Announced trials are stored once, none is left open; the total and the values are right."""
     print(f"seed {seed}: {torture(tmp_path, seed)}")

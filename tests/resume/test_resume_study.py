@@ -109,9 +109,9 @@ def test_nothing_to_resume_is_said_with_what_there_is(store):
     with pytest.raises(OptionError, match="there are no studies yet"):
         tune(study=None, resume=True)
     tune()
-    with pytest.raises(OptionError, match="no study of this cell to resume in .*; there are mine"):
+    with pytest.raises(OptionError, match=r"no study of this cell to resume in .*; there are mine"):
         tune(SMALL, study=None, resume=True)
-    with pytest.raises(OptionError, match="no study `mien` to resume.*did you mean `mine`"):
+    with pytest.raises(OptionError, match=r"no study `mien` to resume.*did you mean `mine`"):
         tune(study="mien", resume=True)
 
 
