@@ -42,6 +42,8 @@ def test_a_study_with_workers_is_in_mlflow_like_any_other(store, options, reques
     running; the best trial's variables are the notebook's."""
     if options.get("engine") == "ray":
         request.getfixturevalue("ray_cluster")
+    if options.get("engine") == "dask":
+        pytest.importorskip("distributed", reason="Dask is not installed")
     namespace = {"__name__": "__main__", "offset": 0.25}
     run = {"pruner": "none", **options}
     study = hpmagic.tune(CELL, "random", namespace=namespace, trials=6, seed=3, **run)
