@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from hpmagic.execution.heap.kind import Keeper
-from hpmagic.execution.heap.snapshot import Change, Lost, Snapshot, replay
+from hpmagic.execution.heap.snapshot import Change, Lost, Snapshot
 from hpmagic.execution.namespace import Namespace
 
 __all__ = ["Carry", "Ground", "Grounds"]
@@ -80,16 +80,14 @@ class Grounds:
         ``companions`` are objects that outlive the trial beside those of the ground.
         """
         changed = self._changed(ground)
-        keeper = Keeper(_CARRIED)
-        changes = ground.snapshot.changes(changed, keeper)
+        changes, whole = ground.snapshot.changes(changed, Keeper(_CARRIED))
         lost = self._put_back(ground, changed)
-        whole = not keeper.refused
         for other in companions:
             if numbers := other.snapshot.changed():
                 whole = False
                 other.snapshot.put_back(numbers)
         self._current = ground
-        return Carry(ground, tuple(changes), whole, modules), lost
+        return Carry(ground, changes, whole, modules), lost
 
     def skip(self, modules: Mapping[str, ModuleType]) -> Carry:
         """After a trial from the start whose doings are not looked at: they are taken for none."""
@@ -104,7 +102,9 @@ class Grounds:
         if self.stand_on(carry.ground) and carry.ground is not self.start:
             return False
         self._current = None
-        replay(carry.changes)
+        swaps = carry.ground.snapshot.replay(carry.changes)
+        if swaps:
+            self._namespace.swap(swaps)
         return True
 
     def _changed(self, ground: Ground) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import logging
 import sys
@@ -50,10 +51,12 @@ class Isolation:
         self._settings: list[Callable[[], object]] = []
         self._modules: Mapping[str, ModuleType] = {}
         self._filters: Any = None
+        self._builtins: dict[str, Any] = {}
         self._find_generators()
 
     def begin(self) -> None:
         """Call before the trial."""
+        self._builtins = dict(vars(builtins))
         self._find_generators()
         self.reset_random()
         filters = warnings.catch_warnings()
@@ -61,6 +64,21 @@ class Isolation:
         self._filters = filters
         self._settings = take_settings(self._loggers())
         self._modules = self._world.own_modules()
+
+    def builtins_changed(self) -> bool:
+        """Whether the trial has put something else in the place of one of Python's builtins."""
+        now, before = vars(builtins), self._builtins
+        return any(now.get(name) is not before[name] for name in before if name != "_")
+
+    def put_builtins_back(self) -> None:
+        """Call as soon as the cell's code is over: everything else relies on them."""
+        now, before = vars(builtins), self._builtins
+        for name, value in before.items():
+            if name != "_":  # the shell's last result
+                now[name] = value
+        for name in now.keys() - before.keys():
+            if name != "_":
+                del now[name]
 
     def end(self) -> Mapping[str, ModuleType]:
         """Call after the trial; gives the modules that it imported. Never raises."""

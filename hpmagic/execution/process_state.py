@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import gc
 import logging
@@ -33,7 +32,6 @@ def take_settings(loggers: Iterable[logging.Logger] = ()) -> list[Undo]:
         lambda: sys.setrecursionlimit(limit),
         gc.enable if collects else gc.disable,
         _filters(),
-        _builtins(),
     ]
     with contextlib.suppress(OSError):  # the working directory has been removed
         directory = os.getcwd()  # noqa: PTH109 - a plain text is quicker
@@ -55,21 +53,6 @@ def _filters() -> Undo:
         if warnings.filters != filters:
             warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
-
-    return set_again
-
-
-def _builtins() -> Undo:
-    before = dict(vars(builtins))
-
-    def set_again() -> None:
-        now = vars(builtins)
-        for name in now.keys() - before.keys():
-            if name != "_":  # the shell's last result
-                del now[name]
-        for name, value in before.items():
-            if now.get(name) is not value and name != "_":
-                now[name] = value
 
     return set_again
 

@@ -149,16 +149,27 @@ class KernelRunner:
             self._tell(self._grounds.stand_on(self._grounds.start))
 
     def _attempt(
-        self, hooks: TrialHooks, *, fresh: bool, at: Checkpoint | None = None
+        self,
+        hooks: TrialHooks,
+        *,
+        fresh: bool,
+        at: Checkpoint | None = None,
+        keep: bool = False,
     ) -> tuple[TrialOutcome, Run, BaseException | None]:
-        """Run the cell; put everything back; say what it bound and how it ended."""
+        """Run the cell; put everything back; say what it bound and how it ended.
+
+        With ``keep``, objects stay as the trial left them.
+        """
         start, clock = time.time(), time.perf_counter()
-        run, changes, error = self._trial(hooks, fresh=fresh, at=at)
-        duration = time.perf_counter() - clock
-        modules = self._isolation.end()
+        self._isolation.begin()
+        try:
+            run, changes, error = self._trial(hooks, fresh=fresh, at=at)
+            duration = time.perf_counter() - clock
+        finally:
+            modules = self._isolation.end()
         overlooked = self._grounds.overlooked
         lost: list[Lost] = []
-        if run.ground is self._grounds.start and not self._due(duration):
+        if keep or (run.ground is self._grounds.start and not self._due(duration)):
             carry = self._grounds.skip(modules)
         else:
             carry, lost = self._grounds.settle(run.ground, modules, self._stages.companions)
@@ -198,7 +209,6 @@ class KernelRunner:
         error: BaseException | None = None
         watch = not self._checked
         run = self._stages.begin(hooks, None, watch=watch)
-        self._isolation.begin()
         self._namespace.variables[self._program.hidden] = hooks
         try:
             with self._capture.trial():
@@ -208,8 +218,11 @@ class KernelRunner:
                             at = self._stages.choose(hooks)
                         self._tell(self._grounds.stand_on(at.ground if at else self._grounds.start))
                         run = self._stages.begin(hooks, at, watch=watch)
-                        with running(hooks):
-                            self._stages.go(run)
+                        try:
+                            with running(hooks):
+                                self._stages.go(run)
+                        finally:
+                            self._isolation.put_builtins_back()
                         if hooks.stop is None and hooks.fault is None:
                             bindings, _ = self._namespace.changes()
                             self._metrics.finish(hooks, bindings, self._namespace.variables)
@@ -265,7 +278,8 @@ class KernelRunner:
 
     def _check(self, run: Run, hooks: TrialHooks) -> None:
         """Run the rest once more from a checkpoint: the same metrics, to the last bit?"""
-        checkpoint = next(iter((*run.passed, *run.made)), None)
+        kept = [c for c in (*run.passed, *run.made) if not c.ground.spoiled]
+        checkpoint = next(iter(kept), None)
         if checkpoint is None:
             self._idle += 1
             if self._idle >= _FIRST:  # there is nothing to gain: do not look for it any more
@@ -296,12 +310,11 @@ class KernelRunner:
             show=self._capture.show,
             outside=self._capture.outside,
         )
-        again, _, _ = self._attempt(hooks, fresh=True)
-        assert again.carry is not None
-        if again.state is not TrialState.COMPLETE or not self._grounds.restore(again.carry):
-            self._say("The best trial's changes to objects of earlier cells could not be repeated.")
-            return replace(outcome, carry=None)
-        return again
+        again, _, _ = self._attempt(hooks, fresh=True, keep=True)
+        if again.state is TrialState.COMPLETE:
+            return again
+        self._say(f"The best trial could not be repeated for its objects: {again.reason}")
+        return replace(outcome, carry=None)
 
     def _reason(self, state: TrialState, error: BaseException | None, hooks: TrialHooks) -> str:
         if state is TrialState.PRUNED:

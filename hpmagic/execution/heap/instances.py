@@ -122,6 +122,9 @@ class BothKind(Kind):
             self._instance.swapped(content[1], swaps),
         )
 
+    def suffices(self, thing: Any, content: tuple[Any, Any]) -> bool:
+        return self._base.suffices(thing, content[0])
+
     def unseen(self, thing: Any, content: tuple[Any, Any]) -> str:
         return self._base.unseen(thing, content[0])
 

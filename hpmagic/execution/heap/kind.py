@@ -73,6 +73,10 @@ class Kind:
         """
         raise NotRestorable(f"a {type(thing).__qualname__} cannot be put back")
 
+    def suffices(self, thing: Any, content: Any) -> bool:
+        """Whether ``content`` is enough to give the object that state again."""
+        return not self.unseen(thing, content)
+
     def swapped(self, content: Any, swaps: Mapping[int, object]) -> Any:  # noqa: ARG002
         """``content`` with references replaced, by identity; itself where that is impossible."""
         return content

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from hpmagic.execution.heap.containers import PLAIN
 from hpmagic.execution.heap.digest import object_digest
@@ -27,6 +27,9 @@ __all__ = [
     "RandomKind",
     "ServiceKind",
 ]
+
+
+_NO_KEEPER: Final = Keeper(0)
 
 
 class NativeKind(Kind):
@@ -71,6 +74,9 @@ class NativeKind(Kind):
         except Exception as error:  # noqa: BLE001 - as above
             raise NotRestorable(f"a {type(thing).__qualname__} cannot be put back") from error
 
+    def suffices(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> bool:
+        return content[1] is not None
+
     def unseen(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> str:
         return _named(thing) if content[0] is None else ""
 
@@ -93,7 +99,7 @@ class RandomKind(Kind):
         return pickle.dumps(thing.get_state(legacy=False))
 
     def same(self, thing: Any, content: Any) -> bool:
-        return bool(self.take(thing, Keeper(0)) == content)
+        return bool(self.take(thing, _NO_KEEPER) == content)
 
     def put_back(self, thing: Any, content: Any) -> None:
         if hasattr(thing, "setstate"):
@@ -127,7 +133,7 @@ class FileKind(Kind):
             return False, None
 
     def same(self, thing: Any, content: tuple[bool, int | None]) -> bool:
-        now = self.take(thing, Keeper(0))
+        now = self.take(thing, _NO_KEEPER)
         return now == content or (content[1] is None and not content[0] and not now[0])
 
     def put_back(self, thing: Any, content: tuple[bool, int | None]) -> None:
@@ -135,6 +141,9 @@ class FileKind(Kind):
         if closed or thing.closed or place is None:
             raise NotRestorable("a file that was closed or read cannot be put back")
         thing.seek(place)
+
+    def suffices(self, thing: Any, content: tuple[bool, int | None]) -> bool:
+        return content[1] is not None
 
     def unseen(self, thing: Any, content: tuple[bool, int | None]) -> str:
         return "" if content[0] else "an open file"
@@ -147,7 +156,7 @@ class MemoryFileKind(Kind):
         return None if thing.closed else thing.__getstate__()[:-1]
 
     def same(self, thing: Any, content: Any) -> bool:
-        return bool(self.take(thing, Keeper(0)) == content)
+        return bool(self.take(thing, _NO_KEEPER) == content)
 
     def put_back(self, thing: Any, content: Any) -> None:
         if content is None or thing.closed:
@@ -168,6 +177,9 @@ class IteratorKind(Kind):
 
     def same(self, thing: Any, content: tuple[Any, Any]) -> bool:
         return _alike(_place(thing), content[0])
+
+    def suffices(self, thing: Any, content: tuple[Any, Any]) -> bool:
+        return content[1] is not None
 
     def put_back(self, thing: Any, content: tuple[Any, Any]) -> None:
         if content[1] is None:
@@ -194,18 +206,21 @@ class GeneratorKind(Kind):
         return [item for item in content[2] if not hasattr(type(item), "__next__")]
 
     def same(self, thing: Any, content: tuple[Any, ...]) -> bool:
-        return _alike(self.take(thing, Keeper(0)), content)
+        return _alike(self.take(thing, _NO_KEEPER), content)
 
     def put_back(self, thing: Any, content: tuple[Any, ...]) -> None:
         raise NotRestorable("a generator cannot be wound back; make it inside the cell")
 
 
 class DatabaseKind(Kind):
-    """A sqlite3 connection: one in memory is seen whole, a file's is a service."""
+    """A sqlite3 connection: a database in memory is seen whole, any other is a service.
+
+    So is one in the middle of a transaction, which an image would not hold.
+    """
 
     def take(self, thing: Any, keeper: Keeper) -> tuple[int, bytes | None] | None:
         try:
-            if not _in_memory(thing):
+            if thing.in_transaction or not _in_memory(thing):
                 return None
             image = thing.serialize()
         except Exception:  # noqa: BLE001 - closed, of another thread, or an old SQLite
@@ -215,7 +230,7 @@ class DatabaseKind(Kind):
     def same(self, thing: Any, content: tuple[int, bytes | None] | None) -> bool:
         if content is None:
             return True
-        now = self.take(thing, Keeper(0))
+        now = self.take(thing, _NO_KEEPER)
         return now is not None and now[0] == content[0]
 
     def put_back(self, thing: Any, content: tuple[int, bytes | None] | None) -> None:
@@ -226,6 +241,9 @@ class DatabaseKind(Kind):
             thing.deserialize(content[1])
         except Exception as error:  # noqa: BLE001 - as above
             raise NotRestorable("a database cannot be put back") from error
+
+    def suffices(self, thing: Any, content: tuple[int, bytes | None] | None) -> bool:
+        return content is not None and content[1] is not None
 
     def unseen(self, thing: Any, content: tuple[int, bytes | None] | None) -> str:
         return _named(thing) if content is None else ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable, Replace
 from hpmagic.execution.heap.kinds import Kinds
 from hpmagic.execution.heap.world import World
 
-__all__ = ["Change", "Lost", "Snapshot", "Unseen", "replay", "take_snapshot"]
+__all__ = ["Change", "Lost", "Snapshot", "Unseen", "take_snapshot"]
 
 
 class _Node(NamedTuple):
@@ -40,10 +40,9 @@ class Lost:
 
 
 class Change(NamedTuple):
-    """An object and a state it had, which `Snapshot.replay` can give it again."""
+    """The number of an object and a state it had, which `Snapshot.replay` can give it again."""
 
-    thing: Any
-    kind: Kind
+    number: int
     content: Any
 
 
@@ -90,13 +89,36 @@ class Snapshot:
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Look no more at the objects of these numbers."""
-        gone = set(numbers)
-        self._nodes = [node for n, node in enumerate(self._nodes) if n not in gone]
+        for number in numbers:
+            self._nodes[number] = self._nodes[number]._replace(kind=_FORGOTTEN)
 
-    def changes(self, numbers: Iterable[int], keeper: Keeper) -> list[Change]:
-        """The present states of these objects, to be given to them again later."""
-        chosen = [self._nodes[n] for n in numbers]
-        return [Change(n.thing, n.kind, n.kind.take(n.thing, keeper)) for n in chosen]
+    def changes(
+        self, numbers: Iterable[int], keeper: Keeper
+    ) -> tuple[tuple[Change, ...], bool]:
+        """The present states of these objects, and whether that is enough to give them again."""
+        changes, enough = [], True
+        for number in numbers:
+            node = self._nodes[number]
+            content = node.kind.take(node.thing, keeper)
+            changes.append(Change(number, content))
+            enough = enough and node.kind.suffices(node.thing, content)
+        return tuple(changes), enough and not keeper.refused
+
+    def replay(self, changes: Iterable[Change]) -> dict[int, Any]:
+        """Give objects states they had, as far as that is possible; gives what `put_back` swaps."""
+        swaps: dict[int, Any] = {}
+        for number, content in changes:
+            thing, kind = self._nodes[number].thing, self._nodes[number].kind
+            try:
+                if not kind.same(thing, content):
+                    kind.put_back(thing, content)
+            except Replace as replace:
+                swaps[id(thing)] = replace.substitute
+            except NotRestorable:
+                continue
+        if swaps:
+            self._swap(swaps)
+        return swaps
 
     def put_back(self, numbers: Iterable[int]) -> tuple[list[Lost], dict[int, Any]]:
         """Give the objects of these numbers their states again.
@@ -142,16 +164,6 @@ class Snapshot:
             for n, node in old
             if id(node.thing) in held
         ]
-
-
-def replay(changes: Iterable[Change]) -> None:
-    """Give objects the states of a trial again, as far as that is possible."""
-    for change in changes:
-        try:
-            if not change.kind.same(change.thing, change.content):
-                change.kind.put_back(change.thing, change.content)
-        except (NotRestorable, Replace):
-            continue
 
 
 def take_snapshot(
@@ -224,6 +236,9 @@ class _Walk:
             if type(thing) is FunctionType:
                 self.functions.append(thing)
             stack.extend(kind.children(thing, content))
+
+
+_FORGOTTEN: Final = Kind()
 
 
 def _same(node: _Node) -> bool:

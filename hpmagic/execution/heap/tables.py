@@ -58,8 +58,8 @@ class _ManagerKind(Kind):
         thing.axes = list(axes)
         if hasattr(thing, "_known_consolidated"):
             thing._known_consolidated = thing._is_consolidated = False
-        if hasattr(thing, "_rebuild_blknos_and_blklocs"):
-            thing._rebuild_blknos_and_blklocs()
+        if hasattr(thing, "_blknos"):  # made anew when needed: the blocks come back after this
+            thing._blknos = thing._blklocs = None
 
 
 class _FieldsKind(Kind):

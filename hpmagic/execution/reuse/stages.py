@@ -28,9 +28,9 @@ from hpmagic.execution.reuse.tree import Checkpoint, Node, Tree
 
 __all__ = ["Run", "Stages"]
 
-_WORTH: Final = 0.02
+WORTH: Final = 0.02
 """Seconds of work below which no checkpoint is made."""
-_COST: Final = 0.4
+COST: Final = 0.4
 """Looking at a checkpoint's objects may take this share of the time that it saves."""
 _FAN: Final = 64
 """Combinations of values beyond which none is expected twice."""
@@ -277,7 +277,8 @@ class Stages:
         if (read or self._draws(part)) and part.tuned is None:
             self._consider(run, number, context)
         for variable in read:
-            self._read(run, run.pending[variable])
+            if variable in run.pending:  # else the one before has bound them all
+                self._read(run, run.pending[variable])
             if variable in run.pending:
                 self._bind(run, variable)
         if run.node is None:
@@ -291,6 +292,10 @@ class Stages:
         hooks.touched.clear()
         known = len(hooks.events)
         effects = self._execute_watched(run, number, context)
+        if self._isolation.builtins_changed():
+            # What follows here relies on them, too.
+            self._stop(run, number, "changes Python's builtins")
+            return
         for path, state in effects.reads.items():
             run.files.setdefault(path, state)
         self._drawn(run, number, known)
@@ -396,7 +401,7 @@ class Stages:
         if node.checkpoint is not None:
             run.passed.append(node.checkpoint)
             return
-        if run.since < _WORTH or number in self._hopeless or run.fan > _FAN or number == 0:
+        if run.since < WORTH or number in self._hopeless or run.fan > _FAN or number == 0:
             return
         begun = time.perf_counter()
         snapshot = self._snapshot(run, number)
@@ -407,7 +412,7 @@ class Stages:
         if new:
             self._stop(run, number - 1, f"`{new[0].root}` holds {_article(new[0].what)}")
             return
-        if cost > _COST * run.since and number not in self._copied:
+        if cost > COST * run.since and number not in self._copied:
             self._hopeless.add(number)
             self.why_not.setdefault(number - 1, "looking for changes would take as long")
             return
