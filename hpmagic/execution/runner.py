@@ -36,9 +36,9 @@ __all__ = ["KernelRunner"]
 
 _FIRST = 3
 """So many trials are looked at whatever that costs."""
-_QUICK = 0.02
+_QUICK = 0.1
 """Seconds that looking at the objects may take after every trial."""
-_SHARE = 0.1
+_SHARE = 0.25
 """A longer look may take this share of the trials' time."""
 
 

@@ -81,7 +81,18 @@ _STILL_BASES: Final = (
     threading.Semaphore,
 )
 _STILL_MODULES: Final = frozenset(
-    {"typing", "pyarrow", "numba", "abc", "ast", "_thread", "contextvars", "zoneinfo", "hpmagic"}
+    {
+        "typing",
+        "pyarrow",
+        "numba",
+        "abc",
+        "ast",
+        "_thread",
+        "contextvars",
+        "_contextvars",
+        "zoneinfo",
+        "hpmagic",
+    }
 )
 _SERVICES: Final = frozenset(
     {
@@ -177,6 +188,8 @@ class Kinds:
         if issubclass(cls, types.ModuleType):
             return self._module
         if issubclass(cls, _STILL_BASES) or package in _STILL_MODULES:
+            return None
+        if cls.__name__ == "_lru_list_elem":  # the cache itself leads to what it holds
             return None
         if package == "pandas" and (known := pandas_kind(cls)) is not None:
             return None if type(known) is Kind else known

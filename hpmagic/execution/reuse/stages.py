@@ -404,7 +404,7 @@ class Stages:
         if run.since < WORTH or number in self._hopeless or run.fan > _FAN or number == 0:
             return
         begun = time.perf_counter()
-        snapshot = self._snapshot(run, number)
+        snapshot = self._snapshot(run, number, context)
         cost = time.perf_counter() - begun
         seen = {unseen.identity for unseen in self._grounds.start.snapshot.unseen}
         new = [unseen for unseen in snapshot.unseen if unseen.identity not in seen]
@@ -435,11 +435,15 @@ class Stages:
         run.ground = checkpoint.ground
         run.since = 0.0
 
-    def _snapshot(self, run: Run, number: int) -> Snapshot:
+    def _snapshot(self, run: Run, number: int, context: contextvars.Context) -> Snapshot:
         """Everything that can be reached now and that the rest of the cell might change."""
         self._world.reflective = ""
         bound, _ = self._namespace.changes()
         roots: dict[str, Any] = dict(bound)
+        outer = contextvars.copy_context()
+        for variable, value in context.items():
+            if outer.get(variable) is not value:
+                roots[f"the value of {variable.name}"] = value
         for event in run.hooks.events:
             if isinstance(event, DrawMade) and event.values:
                 roots[f"the range of {event.name}"] = event.values
