@@ -8,7 +8,8 @@ In a notebook::
     C = 1.0  # tune: loguniform(1e-3, 1e3)
     accuracy = SVC(C=C).fit(X_train, y_train).score(X_val, y_val)  # tune: maximize
 
-From Python: `tune`, `load`, `studies`. In a shell: ``hpmagic run FILE``.
+From Python: `tune`, `load`, `studies`. In a shell: ``hpmagic run FILE``. For a framework whose
+``fit`` owns its loop: `callback`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpmagic.api import tune as tune
+    from hpmagic.callbacks import callback as callback
     from hpmagic.results import Study as Study
     from hpmagic.results import load as load
     from hpmagic.results import studies as studies
 
-__all__ = ["Study", "__version__", "load", "load_ipython_extension", "studies", "tune"]
+__all__ = ["Study", "__version__", "callback", "load", "load_ipython_extension", "studies", "tune"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Study": "hpmagic.results",
+    "callback": "hpmagic.callbacks",
     "load": "hpmagic.results",
     "studies": "hpmagic.results",
     "tune": "hpmagic.api",

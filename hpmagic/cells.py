@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpmagic.errors import OptionError
+from hpmagic.language import TunableCell, parse_cell
 from hpmagic.notebook.header import Header, find_header
+from hpmagic.notebook.source import as_python, plain_transform
 
 __all__ = ["FileCell", "read_cells"]
 
@@ -27,6 +29,39 @@ class FileCell:
     def header(self) -> Header | None:
         """The line that makes it a study, if there is one."""
         return find_header(self.text)
+
+    @property
+    def body(self) -> str:
+        """What stands below the header; the whole text without one."""
+        return "".join(self.text.splitlines(keepends=True)[self._above :])
+
+    @property
+    def body_line(self) -> int:
+        """The number of the body's first line."""
+        return self.line + self._above
+
+    @property
+    def python(self) -> str:
+        """The body as Python, line for line."""
+        return as_python(self.body, plain_transform)
+
+    def named(self, path: Path) -> str:
+        """The file name under which the cell's code is known in messages."""
+        return f"{path}, cell {self.number}" if path.suffix == ".ipynb" else str(path)
+
+    def read(self, path: Path) -> TunableCell:
+        """The cell, read; lines are counted as in the script, or in the notebook's cell.
+
+        Raises:
+            SyntaxError: the cell is not Python, or an annotation cannot be understood.
+        """
+        return parse_cell(
+            self.body, self.named(path), python=self.python, first_line=self.body_line
+        )
+
+    @property
+    def _above(self) -> int:
+        return self.header.line if self.header else 0
 
 
 def read_cells(path: Path) -> list[FileCell]:

@@ -1,166 +1,234 @@
-"""The shell's side: ``hpmagic run``, ``space``, ``studies``, ``trials``, ``best``."""
+"""The shell's side: the ``hpmagic`` command and its verbs."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hpmagic.cells import FileCell, read_cells
+from hpmagic import __version__
+from hpmagic.cells import read_cells
 from hpmagic.errors import AnnotationError, HpmagicError, OptionError
 from hpmagic.options import HelpAsked, help_text
 
-__all__ = ["main"]
+__all__ = ["FAILED", "INTERRUPTED", "MISUSED", "OK", "main"]
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+EXIT_CODES = """\
+Exit codes
+  0    all went well
+  1    a cell or a study failed, or there is no such study
+  2    the words, the file or an annotation in it are wrong; nothing has run
+  130  stopped by hand
+"""
+
+RUN = """\
+hpmagic run FILE.py|FILE.ipynb [CELL] [TUNER] [options]
+
+Runs the cells of a notebook, or of a script with `# %%` lines, in order and once; each cell that
+begins with `# @tune` or `%%tune` is a study. With CELL only that one of the tune cells is (1 is the
+first; `hpmagic space FILE` lists them): the cells above it run once, earlier tune cells with the
+values written in them, and nothing runs after it. The words of the shell win over a cell's own.
+
+  --write  write the best values into the file, in place of those of the tune cells
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The ``hpmagic`` command.
 
+    Args:
+        arguments: its words; those of the process when None.
+
     Returns:
-        0 when all went well, 1 when a study or a cell failed, 2 when the words were wrong, 130 when
-        interrupted.
+        0 when all went well, 1 when a cell or a study failed or a study was not found, 2 when the
+        words, the file or its annotations were wrong, 130 when it was stopped by hand.
     """
-    parser = _parser()
-    known, words = parser.parse_known_args(arguments)
-    if words and known.command != "run":
-        parser.error(f"unrecognized arguments: {' '.join(words)}")
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(known.act(known, words))
-    except AnnotationError as error:
-        print(error.pointed(), file=sys.stderr)
+        if words[:1] == ["run"]:
+            return _run(words[1:])
+        known = _parser().parse_args(words)
+        return int(known.act(known))
+    except SyntaxError as error:
+        print(_pointed(error), file=sys.stderr)
+        return MISUSED
     except HpmagicError as error:
         print(f"hpmagic: {error}", file=sys.stderr)
+        return MISUSED if isinstance(error, OptionError) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    return MISUSED
+    except BrokenPipeError:  # `hpmagic trials NAME | head`
+        sys.stderr.close()
+        return OK
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hpmagic", description="Tune the numbers in a cell.")
+    parser = argparse.ArgumentParser(
+        prog="hpmagic",
+        description="Tune the numbers in a cell of a notebook or script; MLflow remembers.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hpmagic {__version__}")
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def verb(name: str, act: Any, meaning: str, *, own_help: bool = True) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=meaning, description=meaning, add_help=own_help)
+    def verb(name: str, act: Any, meaning: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            name, help=meaning, description=f"{meaning[:1].upper()}{meaning[1:]}."
+        )
         added.set_defaults(act=act)
         return added
 
-    run = verb("run", _run, "run a notebook or script, its tune cells as studies", own_help=False)
-    run.add_argument("file", nargs="?")
-    space = verb("space", _space, "list what a file tunes; runs nothing")
-    space.add_argument("file", type=Path)
-    verb("studies", _studies, "list the studies in MLflow")
-    for name, act, meaning in (
-        ("trials", _trials, "a study's trials"),
-        ("best", _best, "a study's best trial"),
-    ):
-        added = verb(name, act, meaning)
-        added.add_argument("name")
-        added.add_argument("--experiment")
-        if name == "trials":
-            form = added.add_mutually_exclusive_group()
-            form.add_argument("--csv", action="store_const", dest="form", const="csv")
-            form.add_argument("--json", action="store_const", dest="form", const="json")
-            form.add_argument("--parquet", metavar="FILE", type=Path)
+    verb("run", None, "run a notebook or script, its tune cells as studies")
+    space = verb("space", _space, "list what a file tunes; evaluates nothing")
+    space.add_argument("file", type=Path, metavar="FILE")
+    studies = verb("studies", _studies, "list the studies in MLflow, the newest first")
+    studies.add_argument("--json", action="store_true", help="as JSON")
+    trials = verb("trials", _trials, "a study's trials as a table")
+    form = trials.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="as CSV")
+    form.add_argument("--json", action="store_true", help="as JSON, one object a trial")
+    form.add_argument("--parquet", metavar="FILE", type=Path, help="into a Parquet file")
+    best = verb("best", _best, "a study's best trial, as Python")
+    best.add_argument("--json", action="store_true", help="as JSON")
+    ui = verb("ui", _ui, "MLflow's pages on this machine, until Ctrl-C")
+    verb("deliver", _deliver, "bring to MLflow what earlier studies could not deliver")
+    for added, needed in ((trials, None), (best, None), (ui, "?")):
+        added.add_argument("name", metavar="NAME", nargs=needed, help="the study's name or run id")
+    for added in (studies, trials, best, ui):
+        added.add_argument("--experiment", metavar="NAME", help="the MLflow experiment to look in")
     return parser
 
 
-def _run(known: argparse.Namespace, words: list[str]) -> int:
+def _run(words: list[str]) -> int:
+    from hpmagic.running import run_file
     from hpmagic.tuners.registry import known_tuners, summaries
 
-    if known.file is None or "-h" in words or "--help" in words:
-        print("hpmagic run FILE.py|FILE.ipynb [CELL] [TUNER] [options]\n")
-        print(help_text(summaries()))
-        return OK if known.file or "-h" in words or "--help" in words else MISUSED
-    only, over = None, list(words)
-    if over and over[0].isdigit():
-        only = int(over.pop(0))
-    # The words are checked before anything runs.
-    from hpmagic.options import parse_line
-
+    if not words or {"-h", "--help"} & set(words):
+        print(f"{RUN}\n{help_text(summaries())}\n\n{EXIT_CODES}", end="")
+        return OK if words else MISUSED
+    file = next((word for word in words if word.endswith((".py", ".ipynb"))), words[0])
+    at = words.index(file)
+    rest = words[:at] + words[at + 1 :]
+    only = int(rest.pop(at)) if rest[at : at + 1] and rest[at].isdigit() else None
+    write = "--write" in rest
+    over = [word for word in rest if word != "--write"]
     try:
-        parse_line(over, known_tuners())
+        return run_file(Path(file), over, known_tuners(), only=only, write=write)
     except HelpAsked:
         return OK
-    path = Path(known.file)
-    cells = read_cells(path)
-    tuned = [cell for cell in cells if cell.header is not None]
-    if not tuned:
-        raise OptionError(f"{path} has no tune cell: begin one with `# @tune` or `%%tune`")
-    if only is not None and not 1 <= only <= len(tuned):
-        raise OptionError(f"{path} has {len(tuned)} tune cells, but got cell {only}")
-    if only is not None:
-        chosen = tuned[only - 1]
-        cells = [c for c in cells if c.number < chosen.number and c.header is None] + [chosen]
-    return _run_cells(path, cells, over)
 
 
-def _run_cells(path: Path, cells: list[FileCell], over: list[str]) -> int:
-    """One shell runs the cells in order, as a notebook would; the first error ends it."""
-    from IPython.core.interactiveshell import InteractiveShell
-
-    from hpmagic.notebook.extension import load
-
-    shell = InteractiveShell.instance(user_ns={"__file__": str(path)})
-    load(shell).over = tuple(over)
-    shell.user_ns["__name__"] = "__main__"
-    sys.path.insert(0, str(path.resolve().parent))
-    for cell in cells:
-        result = shell.run_cell(cell.text, store_history=False)
-        if isinstance(result.error_in_exec, KeyboardInterrupt):
-            return INTERRUPTED
-        if not result.success:
-            return FAILED
-    return OK
-
-
-def _space(known: argparse.Namespace, _: list[str]) -> int:
+def _space(known: argparse.Namespace) -> int:
     from hpmagic.display.text import space_table
-    from hpmagic.language import parse_cell
 
+    place = 0
     for cell in read_cells(known.file):
-        if "tune:" not in cell.text:
+        place += cell.header is not None
+        if cell.header is None and "tune:" not in cell.text:
             continue
-        tunable = parse_cell(cell.text, str(known.file), first_line=cell.line)
-        if tunable.space or tunable.marks:
-            print(f"cell {cell.number}, line {cell.line}")
-            print(space_table(tunable.space))
-            for lint in tunable.lints:
-                print(lint, file=sys.stderr)
+        tunable = cell.read(known.file)
+        if cell.header is None and not (tunable.space or tunable.marks):
+            continue
+        where = f"line {cell.line}" if known.file.suffix == ".py" else f"cell {cell.number}"
+        title = f"{place}: {cell.header.spelled}" if cell.header else "no tune line, so no study"
+        print(f"{title} ({where})")
+        print(_indented(space_table(tunable.space)))
+        aims = ", ".join(f"{o.direction} {o.name}" for o in tunable.objectives)
+        print(f"  {aims or 'no objective is annotated'}\n")
+        for lint in tunable.lints:
+            print(f"{known.file}: warning: {lint}", file=sys.stderr)
     return OK
 
 
-def _studies(_: argparse.Namespace, __: list[str]) -> int:
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def _studies(known: argparse.Namespace) -> int:
     from hpmagic.results import studies
 
-    table = studies()
-    print(table.to_string(index=False) if len(table) else "no studies yet")
+    table = studies(experiment=known.experiment)
+    if known.json:
+        print(table.to_json(orient="records", date_format="iso"))
+    else:
+        print(table.to_string(index=False) if len(table) else "no studies yet")
     return OK
 
 
-def _trials(known: argparse.Namespace, _: list[str]) -> int:
+def _trials(known: argparse.Namespace) -> int:
     from hpmagic.results import load
 
     table = load(known.name, experiment=known.experiment).trials
     if known.parquet:
-        table.to_parquet(known.parquet)
-    elif known.form == "csv":
+        try:
+            table.to_parquet(known.parquet)
+        except ImportError as error:
+            raise OptionError(f"--parquet needs pyarrow: {error}") from None
+        except OSError as error:
+            raise OptionError(f"cannot write {known.parquet}: {error.strerror}") from None
+    elif known.csv:
         print(table.to_csv(index=False), end="")
-    elif known.form == "json":
+    elif known.json:
         print(table.to_json(orient="records", date_format="iso"))
     else:
         print(table.to_string(index=False))
     return OK
 
 
-def _best(known: argparse.Namespace, _: list[str]) -> int:
+def _best(known: argparse.Namespace) -> int:
+    from hpmagic.distributions import is_literal, literal_text
     from hpmagic.results import load
 
     best = load(known.name, experiment=known.experiment).best
+    if known.json:
+        facts = {
+            "number": best.number,
+            "objective": best.objective.name,
+            "value": best.value,
+            "params": dict(best.params),
+            "default": best.default,
+            "gain": best.gain,
+            "run_id": best.run_id,
+        }
+        print(json.dumps(facts, default=str))
+        return OK
     for name, value in best.params.items():
-        print(f"{name} = {value!r}")
+        print(f"{name} = {literal_text(value) if is_literal(value) else value}")
     print(f"# {best.objective.name} = {best.value:.6g}, trial {best.number}")
     return OK
+
+
+def _ui(known: argparse.Namespace) -> int:
+    from hpmagic.results import load
+    from hpmagic.ui import links_to, serve_until_interrupted
+
+    if known.name is None:
+        return serve_until_interrupted()
+    links = links_to(load(known.name, experiment=known.experiment).record)
+    print(links.text(), flush=True)
+    return serve_until_interrupted(announce=False)
+
+
+def _deliver(_: argparse.Namespace) -> int:
+    from hpmagic.tracking.pending import deliver_pending
+
+    delivered = deliver_pending()
+    for each in delivered:
+        print(each, file=sys.stderr if each.problem else sys.stdout)
+    if not delivered:
+        print("nothing is waiting to be delivered")
+    return FAILED if any(each.problem for each in delivered) else OK
+
+
+def _pointed(error: SyntaxError) -> str:
+    if isinstance(error, AnnotationError):
+        notes = getattr(error, "__notes__", [])
+        return "\n".join([error.pointed(), *notes])
+    return "".join(traceback.format_exception_only(error)).rstrip()

@@ -48,6 +48,7 @@ MISSING: Final = _Missing()
 """Stands for 'no value' where None is a value."""
 
 _DIGITS = 6
+_MOST_STEPS = 2**53
 _EDGE = 1e-9
 
 
@@ -76,7 +77,7 @@ def is_literal(value: object) -> bool:
     return value is None or type(value) in (bool, int, str, bytes)
 
 
-def label_of(value: object) -> str:
+def label_of(value: Any) -> str:
     """The short true text under which a value is shown and logged.
 
     >>> label_of("rbf"), label_of(0.1), label_of(dict)
@@ -113,7 +114,11 @@ def _real(kind: str, **values: object) -> None:
             raise SpaceError(
                 f"{kind}: {name} must be a number, but got {name}={literal_text(value)}", name
             )
-        if not math.isfinite(value):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # an integer beyond the floats
+            finite = False
+        if not finite:
             raise SpaceError(f"{kind}: {name} must be finite, but got {name}={value}", name)
 
 
@@ -216,8 +221,15 @@ class Uniform(Distribution):
     def __post_init__(self) -> None:
         _real(self.kind, low=self.low, high=self.high)
         _ordered(self.kind, self.low, self.high)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # no negative zero
+        object.__setattr__(self, "high", float(self.high) + 0.0)
+        if not math.isfinite(self.high - self.low):
+            raise SpaceError(
+                f"uniform: high - low must be finite, but got low={_number(self.low)}, "
+                f"high={_number(self.high)}",
+                "low",
+                "high",
+            )
         if self.step is not None:
             _real(self.kind, step=self.step)
             if self.step <= 0:
@@ -225,6 +237,12 @@ class Uniform(Distribution):
                     f"uniform: step > 0 must hold, but got step={_number(self.step)}", "step"
                 )
             object.__setattr__(self, "step", float(self.step))
+            if (self.high - self.low) / self.step > _MOST_STEPS:
+                raise SpaceError(
+                    f"uniform: at most 2**53 steps can be told apart, but got "
+                    f"step={_number(self.step)}",
+                    "step",
+                )
             object.__setattr__(self, "high", self._at(self._last()))
 
     def _last(self) -> int:
@@ -252,6 +270,8 @@ class Uniform(Distribution):
     def from_unit(self, unit: float) -> float:
         if self.step is not None:
             return self._at(_bin(unit, self._last() + 1))
+        if not 0 < unit < 1:
+            return self.low if unit <= 0 else self.high
         value = _tidy(self.low + unit * (self.high - self.low), self.high - self.low)
         return min(max(value, self.low), self.high)
 
@@ -298,8 +318,8 @@ class LogUniform(Distribution):
                 f"loguniform: low > 0 must hold, but got low={_number(self.low)}{hint}", "low"
             )
         _ordered(self.kind, self.low, self.high)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # no negative zero
+        object.__setattr__(self, "high", float(self.high) + 0.0)
 
     @property
     def size(self) -> int | None:
@@ -313,16 +333,16 @@ class LogUniform(Distribution):
         )
 
     def from_unit(self, unit: float) -> float:
+        if not 0 < unit < 1:
+            return self.low if unit <= 0 else self.high
         low, high = math.log(self.low), math.log(self.high)
         value = math.exp(low + unit * (high - low))
         value = _tidy(value, min(value, self.high - self.low))
         return min(max(value, self.low), self.high)
 
     def to_unit(self, value: float) -> float:
-        if self.low == self.high:
-            return 0.5
         low, high = math.log(self.low), math.log(self.high)
-        return (math.log(value) - low) / (high - low)
+        return (math.log(value) - low) / (high - low) if low < high else 0.5
 
     def __str__(self) -> str:
         return f"loguniform({_number(self.low)}, {_number(self.high)})"
@@ -346,7 +366,7 @@ class Int(Distribution):
     log: bool = False
 
     def __post_init__(self) -> None:
-        bounds: dict[str, object] = {"low": self.low, "high": self.high, "step": self.step}
+        bounds: dict[str, Any] = {"low": self.low, "high": self.high, "step": self.step}
         for name, value in bounds.items():
             if isinstance(value, bool) or not isinstance(value, int):
                 whole = isinstance(value, float) and value.is_integer()
@@ -354,6 +374,10 @@ class Int(Distribution):
                 raise SpaceError(
                     f"int: {name} must be an integer, but got {name}={literal_text(value)}{hint}",
                     name,
+                )
+            if abs(value) > _MOST_STEPS:
+                raise SpaceError(
+                    f"int: {name} must lie within -2**53 and 2**53, but got {name}={value}", name
                 )
         if not isinstance(self.log, bool):
             raise SpaceError(f"int: log must be True or False, but got log={self.log!r}", "log")
@@ -386,8 +410,10 @@ class Int(Distribution):
 
     def from_unit(self, unit: float) -> int:
         if self.log:
+            if not 0 < unit < 1:
+                return self.low if unit <= 0 else self.high
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
-            value = round(math.exp(low + min(max(unit, 0.0), 1.0) * (high - low)))
+            value = round(math.exp(low + unit * (high - low)))
             return min(max(value, self.low), self.high)
         return self.low + _bin(unit, self.size) * self.step
 
@@ -399,9 +425,10 @@ class Int(Distribution):
 
     def grid(self, points: int | None = None) -> tuple[Any, ...]:
         if self.log and points is not None and points > 1:
-            units = [i / (points - 1) for i in range(points)]
+            units = [i / (points - 1) for i in range(points - 1)]
             ratio = math.log(self.high / self.low)
-            return tuple(dict.fromkeys(round(self.low * math.exp(u * ratio)) for u in units))
+            inner = (round(self.low * math.exp(u * ratio)) for u in units)
+            return tuple(dict.fromkeys((*inner, self.high)))
         return _lattice_grid(self, points, lambda index: self.low + index * self.step)
 
     def __str__(self) -> str:
@@ -545,7 +572,7 @@ class Normal(Distribution):
             raise SpaceError(
                 f"{self.kind}: sigma > 0 must hold, but got sigma={_number(self.sigma)}", "sigma"
             )
-        object.__setattr__(self, "mu", float(self.mu))
+        object.__setattr__(self, "mu", float(self.mu) + 0.0)
         object.__setattr__(self, "sigma", float(self.sigma))
 
     def contains(self, value: object) -> bool:
@@ -589,7 +616,7 @@ class LogNormal(Normal):
         unit = min(max(unit, _EDGE), 1 - _EDGE)
         exponent = min(max(NormalDist(self.mu, self.sigma).inv_cdf(unit), -700.0), 700.0)
         value = math.exp(exponent)
-        return _tidy(value, value) or value
+        return _tidy(value, value * min(self.sigma, 1.0)) or value
 
     def to_unit(self, value: float) -> float:
         return NormalDist(self.mu, self.sigma).cdf(math.log(value))
@@ -621,8 +648,8 @@ def _lattice_grid(
         return tuple(at(index) for index in range(size))
     if points == 1:
         return (at((size - 1) // 2),)
-    indices = dict.fromkeys(round(i * (size - 1) / (points - 1)) for i in range(points))
-    return tuple(at(index) for index in indices)
+    spread = (round(i * (size - 1) / (points - 1)) for i in range(points - 1))
+    return tuple(at(index) for index in dict.fromkeys((*spread, size - 1)))
 
 
 def _power(exponent: float) -> str:

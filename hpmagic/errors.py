@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from unicodedata import category, combining, east_asian_width
 
 __all__ = [
     "AnnotationError",
@@ -59,9 +60,16 @@ class Place:
         lr = x
              ^
         """
-        width = max(1, self.end_column - self.column)
-        pad = "".join("\t" if char == "\t" else " " for char in self.text[: self.column])
-        return f"{self.text}\n{pad}{'^' * width}"
+        before, under = self.text[: self.column], self.text[self.column : self.end_column]
+        pad = "".join("\t" if char == "\t" else " " * _cells(char) for char in before)
+        return f"{self.text}\n{pad}{'^' * max(1, sum(map(_cells, under)))}"
+
+
+def _cells(char: str) -> int:
+    """How many cells of a terminal a character takes."""
+    if combining(char) or category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if east_asian_width(char) in "WF" else 1
 
 
 class HpmagicError(Exception):
@@ -149,7 +157,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     ''
     """
     names = list(known)
-    folded = {name.lower().replace("_", "").replace("-", ""): name for name in names}
+    # The first of several that differ in case or underscores only.
+    folded = {name.lower().replace("_", "").replace("-", ""): name for name in reversed(names)}
     key = word.lower().replace("_", "").replace("-", "")
     close = get_close_matches(key, folded, n=1, cutoff=0.6)
     return f"; did you mean `{folded[close[0]]}`?" if close else ""

@@ -21,7 +21,8 @@ def resolve_tries(
     """Each hunch with its values as the cell will see them.
 
     A text is read as a literal, or as the label of a choice; from Python, values are taken as they
-    are. A hunch may lie outside its range: it is the person's to try.
+    are. A hunch may lie outside its range, or be a number that is not in a list of numbers: it is
+    the person's to try.
 
     Raises:
         OptionError: a name that the cell does not tune, or a value that is none of a choice's.
@@ -58,21 +59,25 @@ def _in(name: str, given: Any, distribution: Distribution) -> Any:
         value = _literal(given)
         if distribution.contains(value):
             return value
-        for option in distribution.options:
-            if isinstance(option, int | float) and not isinstance(option, bool) and option == value:
-                return option
+        numbers = [option for option in distribution.options if _is_number(option)]
+        if _is_number(value) and (value in numbers or len(numbers) == distribution.size):
+            return next((number for number in numbers if number == value), value)
         raise OptionError(
             f"--try: {name} must be one of {', '.join(distribution.labels)}, but got `{text}`"
             + nearest(text, distribution.labels)
         )
     value = _literal(given)
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    if not _is_number(value):
         raise OptionError(f"--try: {name} takes a number, {distribution}, but got `{given}`")
     if isinstance(distribution, Int):
         if not float(value).is_integer():
             raise OptionError(f"--try: {name} takes an integer, {distribution}, but got `{given}`")
         return value if type(value) is int else int(float(value))
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
 
 
 def _literal(given: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
@@ -27,7 +26,16 @@ from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
 from hpmagic.tuners.registry import get_tuner
 from hpmagic.tuners.tree import ExecutionTree
 
-__all__ = ["DEFAULT_TRIALS", "Launched", "Setting", "launch", "plan_of"]
+__all__ = [
+    "DEFAULT_TRIALS",
+    "Launched",
+    "Prepared",
+    "Setting",
+    "launch",
+    "plan_of",
+    "prepare",
+    "study_info",
+]
 
 DEFAULT_TRIALS = 30
 """Trials of a study that names no number, for tuners without a plan of their own."""
@@ -53,7 +61,9 @@ class Launched:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """What a study needs, chosen and checked; nothing has run."""
+
     cell: TunableCell
     config: StudyConfig
     objectives: tuple[Objective, ...]
@@ -69,7 +79,7 @@ class _Prepared:
 
 def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
     """What would run, without running anything."""
-    ready = _prepare(cell, config, setting)
+    ready = prepare(cell, config, setting)
     return Plan(
         cell=cell,
         space=ready.space,
@@ -87,16 +97,17 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     Raises:
         HpmagicError: the cell, the options or the store cannot be used; nothing has run.
     """
+    from hpmagic.tracking.active import cell_uses_mlflow
     from hpmagic.tracking.store import check_store
     from hpmagic.tracking.writer import MlflowWriter
 
-    ready = _prepare(cell, config, setting)
+    ready = prepare(cell, config, setting)
     check_store()
-    info = _info(ready, setting)
+    info = study_info(ready, setting)
     writer = MlflowWriter(
         experiment=config.experiment,
         fallback_experiment=Path(setting.source_name).stem,
-        uses_mlflow="mlflow" in cell.python or "mlflow" in sys.modules,
+        uses_mlflow=cell_uses_mlflow(cell.python, setting.namespace),
     )
     view = setting.view(config) if setting.view else None
     pruner = _pruner(ready)
@@ -131,7 +142,12 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
 
 
-def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepared:
+def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepared:
+    """Choose objectives, space, tuner, seed and pruner, and what runs first.
+
+    Raises:
+        HpmagicError: the cell or the options cannot be used.
+    """
     objectives = config.objectives or cell.objectives
     if not objectives:
         raise OptionError(
@@ -163,12 +179,12 @@ def _prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> _Prepa
         plans=kind.plans,
         tuned=config.warmup is not None or config.min_steps is not None,
     )
-    return _Prepared(
+    return Prepared(
         cell, config, objectives, space, kind, tuner, tree, tuple(plan), trials, seed, pruner
     )
 
 
-def _pruner(ready: _Prepared) -> Pruner | None:
+def _pruner(ready: Prepared) -> Pruner | None:
     if ready.pruner.name == "none":
         return None
     return OptunaPruner(
@@ -180,7 +196,8 @@ def _pruner(ready: _Prepared) -> Pruner | None:
     )
 
 
-def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
+def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
+    """The facts of a study that begins now."""
     now = time.time()
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     name = ready.config.study or f"{ready.objectives[0].name}-{ready.kind.name}-{stamp}"
@@ -205,7 +222,7 @@ def _info(ready: _Prepared, setting: Setting) -> StudyInfo:
     )
 
 
-def _remarks(ready: _Prepared) -> tuple[str, ...]:
+def _remarks(ready: Prepared) -> tuple[str, ...]:
     """The choices that were made for the person."""
     remarks = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
     return tuple(remark for remark in remarks if remark)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpmagic.distributions import label_of
 from hpmagic.language.cell import TunableCell
 from hpmagic.records import Objective, Origin
 from hpmagic.space import SearchSpace
@@ -36,7 +37,7 @@ class Plan:
         lines = [f"{self.tuner} would {aims} with {count}.", "", space_table(self.space), ""]
         lines.append(f"Size: {_size(self.space)}")
         for origin, values in self.first:
-            text = ", ".join(f"{name}={value}" for name, value in values.items())
+            text = ", ".join(f"{name}={label_of(value)}" for name, value in values.items())
             lines.append(f"First: {text or 'the values written in the code'} ({origin})")
         lines += [f"Note: {remark}" for remark in self.remarks]
         lines += [f"Warning: {lint}" for lint in self.cell.lints]
@@ -46,14 +47,15 @@ class Plan:
 
 
 def _size(space: SearchSpace) -> str:
-    sizes = {
-        p.name: p.distribution.size if p.distribution is not None else None
-        for p in space.parameters
-    }
-    open_ended = [name for name, size in sizes.items() if size is None]
-    if open_ended:
-        return f"a continuum ({', '.join(open_ended)})"
-    product = math.prod(size or 1 for size in sizes.values())
-    arithmetic = " x ".join(f"{name} {size}" for name, size in sizes.items())
+    known = {p.name: p.distribution for p in space.parameters if p.distribution is not None}
+    continua = [name for name, distribution in known.items() if distribution.size is None]
+    if continua:
+        return f"a continuum ({', '.join(continua)})"
+    later = [name for name in space if name not in known or "{" in name]
+    if later:
+        return f"known once {', '.join(later)} is drawn"
+    sizes = {name: distribution.size or 1 for name, distribution in known.items()}
+    product = math.prod(sizes.values())
+    arithmetic = " x ".join(f"{name} {size:,}" for name, size in sizes.items())
     most = "at most " if any(p.conditional for p in space.parameters) else ""
     return f"{arithmetic} = {most}{product:,} combinations" if sizes else "nothing is tuned"

@@ -135,6 +135,16 @@ class Study:
         table = self.trials
         return table[table["number"].isin(numbers)].reset_index(drop=True)
 
+    @property
+    def roles(self) -> pd.DataFrame:
+        """Hyperparameters and learned parameters of the best trial: who sets what.
+
+        One row each: ``name``, ``role``, ``set_by``, ``adjustable_by``, ``value``, ``count``.
+        """
+        from hpmagic.roles import roles
+
+        return roles(self.record)
+
     def history(self) -> pd.DataFrame:
         """Curves in long format, one row a report: ``number``, ``metric``, ``step``, ``value``."""
         import pandas as pd

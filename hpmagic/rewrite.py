@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import difflib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpmagic.distributions import is_literal, literal_text
+from hpmagic.distributions import is_literal, label_of, literal_text
 from hpmagic.language import parse_cell
 from hpmagic.language.cell import Draw
 
-__all__ = ["Rewritten", "rewrite"]
+__all__ = ["Rewritten", "difference", "rewrite", "span_of", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -22,41 +25,58 @@ class Rewritten:
 
 
 def rewrite(text: str, values: Mapping[str, object], *, python: str | None = None) -> Rewritten:
-    """Write ``values`` as the defaults of an annotated cell.
+    r"""Write ``values`` as the defaults of an annotated cell.
 
-    Comments, spacing and quotes stay byte for byte. An object is written by its label.
+    Comments, spacing and quotes stay byte for byte; a number keeps its notation. An option that is
+    an object is written as in its annotation; it may be given as that text.
 
-    >>> rewrite("lr = 0.1  # tune: uniform(0, 1)\\n", {"lr": 0.25}).text
-    'lr = 0.25  # tune: uniform(0, 1)\\n'
+    Args:
+        text: the cell without its header.
+        values: by hyperparameter; what the cell does not tune is left.
+        python: the same with IPython's syntax replaced, line for line.
+
+    >>> rewrite("lr = 1e-1  # tune: loguniform(1e-5, 1)\n", {"lr": 0.00025}).text
+    'lr = 2.5e-4  # tune: loguniform(1e-5, 1)\n'
     """
     cell = parse_cell(text, python=python)
-    lines = text.splitlines(keepends=True)
     written: set[str] = set()
     changes = []
     for draw in cell.draws:
         name = draw.parameter.name
         if name in values and draw.name is None:
-            changes.append((_span(draw.expression, lines), draw, values[name]))
+            changes.append((span_of(draw.expression, text), draw, values[name]))
             written.add(name)
     result = text
     for (start, end), draw, value in sorted(changes, key=lambda change: -change[0][0]):
         if _same(draw, value):
             continue
-        result = result[:start] + _spelled(value, draw, text[start:end]) + result[end:]
+        result = result[:start] + spelled(value, draw, text[start:end]) + result[end:]
     return Rewritten(result, tuple(name for name in values if name not in written))
 
 
-def _span(node: ast.expr, lines: list[str]) -> tuple[int, int]:
-    """Where the expression stands in the text, in characters (the tree counts UTF-8 bytes)."""
+def difference(before: str, after: str) -> str:
+    r"""The lines that differ, the old ones marked ``-`` and the new ones ``+``.
+
+    >>> print(difference("a = 1\nb = 2\n", "a = 1\nb = 3\n"))
+    - b = 2
+    + b = 3
+    """
+    lines = difflib.ndiff(before.splitlines(), after.splitlines())
+    return "\n".join(line for line in lines if line[:2] in ("- ", "+ "))
+
+
+def span_of(node: ast.expr | ast.stmt, text: str) -> tuple[int, int]:
+    """Where a node stands in the text, in characters (the tree counts lines and UTF-8 bytes)."""
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
+    lines = text.split("\n")
     return _offset(node.lineno, node.col_offset, lines), _offset(
         node.end_lineno, node.end_col_offset, lines
     )
 
 
 def _offset(line: int, column: int, lines: list[str]) -> int:
-    before = sum(map(len, lines[: line - 1]))
+    before = sum(len(text) + 1 for text in lines[: line - 1])
     return before + len(lines[line - 1].encode()[:column].decode())
 
 
@@ -65,10 +85,52 @@ def _same(draw: Draw, value: object) -> bool:
     return type(default) is type(value) and default == value
 
 
-def _spelled(value: object, draw: Draw, old: str) -> str:
+def spelled(value: object, draw: Draw, old: str) -> str:
+    """The code of a value, in the notation of the code that it replaces."""
     if not is_literal(value):
-        distribution = draw.parameter.distribution
-        return distribution.label(value) if distribution is not None else repr(value)
-    if isinstance(value, str) and old[:1] == "'" and "'" not in value and "\\" not in repr(value):
-        return f"'{value}'"
+        return label_of(value)
+    if isinstance(value, str):
+        return value if _is_expression(value, draw) else _quoted(value, old)
+    if isinstance(value, float):
+        return _scientific(value) if re.fullmatch(r"-?[\d._]+e[+-]?\d+", old) else repr(value)
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and re.fullmatch(r"-?\d+(_\d+)+", old)
+    ):
+        return f"{value:_}"
     return literal_text(value)
+
+
+def _is_expression(text: str, draw: Draw) -> bool:
+    """Whether the text is how the annotation writes an object, and not a text of its own."""
+    arguments = draw.recipe.arguments
+    if any(a.expression is None and a.value == text for a in arguments):
+        return False
+    if draw.recipe.spread:  # choice(models): the label is the object's own name
+        return text.isidentifier() and not isinstance(draw.expression, ast.Constant)
+    return any(a.text == text for a in draw.recipe.deferred)
+
+
+def _quoted(value: str, old: str) -> str:
+    single = old[:1] == "'" and "'" not in value and "\\" not in repr(value)
+    return f"'{value}'" if single else literal_text(value)
+
+
+def _scientific(value: float) -> str:
+    """Like ``1e-3``, where that is no longer than needed.
+
+    >>> _scientific(0.00025), _scientific(1500.0), _scientific(0.5)
+    ('2.5e-4', '1.5e3', '5e-1')
+    """
+    if value == 0:
+        return "0.0"
+    digits, exponent = next(
+        (digits, exponent)
+        for precision in range(17)
+        for digits, _, exponent in [f"{value:.{precision}e}".partition("e")]
+        if float(f"{digits}e{exponent}") == value or precision == 16
+    )
+    text = f"{digits}e{int(exponent)}"
+    assert math.isclose(float(text), value)
+    return text

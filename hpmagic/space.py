@@ -16,6 +16,7 @@ from hpmagic.distributions import (
     literal_text,
 )
 from hpmagic.errors import SpaceError
+from hpmagic.kinds import kind_of
 
 __all__ = ["Parameter", "SearchSpace"]
 
@@ -28,7 +29,7 @@ class Parameter:
     ``text`` shows it either way. ``default`` is the value written in the code, MISSING when that is
     not a literal. ``grid_points`` is how many values a grid takes from a range. ``conditional``
     says that the line stands in a branch, a loop or a function, and so may not be reached.
-    ``kind`` is "model", "training" or None.
+    ``kind`` is "model", "training" or None, as written; `of` says it by the name too.
     """
 
     name: str
@@ -43,6 +44,11 @@ class Parameter:
     def __post_init__(self) -> None:
         if not self.text and self.distribution is not None:
             object.__setattr__(self, "text", str(self.distribution))
+
+    @property
+    def of(self) -> str | None:
+        """What it shapes: "model" or "training", as written or by its name; None if unknown."""
+        return self.kind or kind_of(self.name)
 
     def grid(self) -> tuple[Any, ...]:
         """The values a grid visits; raises `SpaceError`, naming the parameter, on a continuum."""

@@ -129,6 +129,7 @@ class _Loop:
         self.judge = judge
         self.rng = np.random.default_rng([info.seed, 0x6E6F76])
         self.trials: list[Trial] = []
+        self.leader: Trial | None = None
         self.best: TrialOutcome | None = None
         self.errors: list[BaseException] = []
 
@@ -143,8 +144,8 @@ class _Loop:
         except KeyboardInterrupt:
             state, reason = "interrupted", _stopped(self.trials)
         finally:
-            best = best_trial(self.trials, self.info.objectives)
-            finished = StudyFinished(state, reason, time.time(), best.number if best else None)
+            best = None if self.leader is None else self.leader.number
+            finished = StudyFinished(state, reason, time.time(), best)
             self.emit(finished)
         error = self.errors[0] if state == "failed" and self.errors else None
         record = StudyRecord(self.info, tuple(self.trials), finished)
@@ -214,8 +215,9 @@ class _Loop:
         self.trials.append(trial)
         if trial.state is TrialState.FAILED:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))
-        if best_trial(self.trials, self.info.objectives) is trial:
-            self.best = outcome
+        leaders = [trial] if self.leader is None else [self.leader, trial]
+        if best_trial(leaders, self.info.objectives) is trial:
+            self.leader, self.best = trial, outcome
         self.emit(TrialFinished(trial))
         self.tuner.tell(trial)
         return trial

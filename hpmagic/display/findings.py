@@ -14,7 +14,7 @@ from hpmagic.ranking import best_trial, default_trial
 from hpmagic.records import StudyRecord, Trial, TrialState
 from hpmagic.savings import savings
 
-__all__ = ["Finding", "edge_advice", "findings"]
+__all__ = ["Finding", "edge_advice", "findings", "saved_text"]
 
 _EDGE = 0.02
 _LITTLE = 0.03
@@ -42,20 +42,22 @@ def findings(record: StudyRecord) -> tuple[Finding, ...]:
         found += _importance(shares, record)
         if not flat and len(objectives) == 1 and len(complete) >= 5:
             found += _edges(record, best, shares)
-    return (*[f for f in found if f is not None][:_MOST], *_saved(record))
+    said = [f for f in found if f is not None][:_MOST]
+    saved = saved_text(record)
+    return (*said, Finding("pruning", saved)) if saved else tuple(said)
 
 
-def _saved(record: StudyRecord) -> list[Finding]:
+def saved_text(record: StudyRecord) -> str:
+    """What pruning saved, in one sentence; nothing when it saved nothing."""
     objectives = record.info.objectives
     saved = savings(record.trials, objectives[0].name) if objectives else None
     if saved is None:
-        return []
+        return ""
     time = f", about {duration(saved.seconds)}" if saved.seconds >= 0.05 else ""
-    text = (
+    return (
         f"Pruning saved about {saved.steps:,} of {saved.of_steps:,} steps{time}: it stopped "
         f"{count(saved.trials, 'trial')} early."
     )
-    return [Finding("pruning", text)]
 
 
 def _name(name: str) -> str:

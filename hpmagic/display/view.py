@@ -41,7 +41,10 @@ Kind = Literal["notebook", "terminal", "log", "quiet"]
 INTERVAL = 0.2
 """Seconds between two pictures, at least."""
 SHARE = 150.0
-"""A picture that took so long is not followed by another before this many times as long."""
+"""A picture that took so long is not followed by another before this many times as long ..."""
+SLOWEST = 1.0
+"""... but at the latest after so many seconds: the first picture, which loads what it needs, would
+stand for too long."""
 HEARTBEAT = 1.0
 """Seconds after which the clock is brought up to date though nothing has happened."""
 
@@ -170,10 +173,10 @@ class LiveView:
         if not due or self.progress.info is None or self.progress.finished is not None:
             return False
         self._painted, self._changed = now, False
-        begun = time.perf_counter()
+        begun = time.thread_time()
         painted = self._safely(lambda: self.painter.paint(self.progress, now))
-        cost = time.perf_counter() - begun
-        self._interval = max(self._fastest, SHARE * cost)
+        cost = time.thread_time() - begun
+        self._interval = max(self._fastest, min(SHARE * cost, SLOWEST))
         return painted
 
     def _begin(self) -> None:

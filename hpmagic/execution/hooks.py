@@ -16,14 +16,17 @@ from typing import Any, NoReturn
 from hpmagic.distributions import MISSING, Choice, Distribution, is_literal
 from hpmagic.errors import AnnotationError, HpmagicError, ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
+from hpmagic.execution.learned import learned_parameters
 from hpmagic.execution.numeric import as_float
-from hpmagic.execution.outcome import WRITTEN, DrawValue
+from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned
 from hpmagic.execution.patience import Patience
 from hpmagic.language.cell import Draw, Mark, TunableCell
 from hpmagic.records import Report
 from hpmagic.space import Parameter
 
 __all__ = ["Answers", "CallbackFault", "DrawMade", "ReportMade", "TrialHooks"]
+
+_MOST_RAISED = 20
 
 
 class CallbackFault(BaseException):
@@ -92,6 +95,8 @@ class TrialHooks:
         self.drawn: dict[str, _Drawn] = {}
         self.reports: list[Report] = []
         self.stopped_early: list[str] = []
+        self.learned: dict[str, int] = {}
+        """How many numbers training found, by variable and attribute."""
         self.stop: BaseException | None = None
         """Why the trial must end, even if the cell swallows it."""
         self.fault: HpmagicError | None = None
@@ -110,6 +115,7 @@ class TrialHooks:
         self.touched: set[str] = set()
         """The names whose values lines have asked for; whoever watches the run empties it."""
         self._logged: set[str] = set()
+        self._raised = 0
 
     @property
     def params(self) -> dict[str, Any]:
@@ -168,14 +174,23 @@ class TrialHooks:
             raise error
 
     def record(self, name: str, value: float, step: int | None) -> Report:
-        """Keep a report and hand it on."""
+        """Keep a report and hand it on, unless the trial should have ended by now."""
         report = Report(name, value, step, time.time())
         with self._lock:
+            if self._ends_by_itself():
+                return report
+            self._heed()
             self.reports.append(report)
             self.events.append(ReportMade(name, value, step))
             self._counts[name] = self._counts.get(name, 0) + 1
             self._call(self._report, report)
         return report
+
+    def count_learned(self, bindings: Mapping[str, Any]) -> None:
+        """Count what the cell's variables have learned, and record it as a metric."""
+        self.learned = learned_parameters(bindings)
+        if self.learned and "learned_parameters" not in self._counts:
+            self.record("learned_parameters", float(sum(self.learned.values())), None)
 
     def enter(self, number: int) -> None:
         """The loop of a mark with patience begins: it is patient anew."""
@@ -328,7 +343,15 @@ class TrialHooks:
         if self.stop is None and interrupt_requested():
             self.stop = KeyboardInterrupt()
         if self.stop is not None:
+            self._raised += 1
             raise self.stop
+
+    def _ends_by_itself(self) -> bool:
+        """Whether a pruned trial has swallowed its end so often that it would go on for ever.
+
+        In ``while True: try: ... except: pass`` the line that leaves it would never be reached.
+        """
+        return isinstance(self.stop, Pruned) and self._raised >= _MOST_RAISED
 
     @contextmanager
     def _noting_faults(self) -> Iterator[None]:

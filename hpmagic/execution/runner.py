@@ -226,6 +226,7 @@ class KernelRunner:
                         if hooks.stop is None and hooks.fault is None:
                             bindings, _ = self._namespace.changes()
                             self._metrics.finish(hooks, bindings, self._namespace.variables)
+                            hooks.count_learned(bindings)
                 except BaseException as raised:  # noqa: BLE001 - it becomes the outcome
                     error = raised
                 if interrupt_requested():
@@ -370,10 +371,10 @@ def _warn(message: str) -> None:
 
 def _notes(hooks: TrialHooks) -> dict[str, str]:
     stops = list(dict.fromkeys(hooks.stopped_early))
-    if not stops:
-        return {}
     more = f"; and {len(stops) - 5} more" if len(stops) > 5 else ""
-    return {"stopped_early": "; ".join(stops[:5]) + more}
+    learned = "; ".join(f"{name} {many}" for name, many in hooks.learned.items())
+    notes = {"stopped_early": "; ".join(stops[:5]) + more, "learned": learned}
+    return {name: text for name, text in notes.items() if text}
 
 
 def _unused_name(namespace: MutableMapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _tokens(source: Source) -> Iterator[tuple[int, int, str]]:
         for token in tokenize.generate_tokens(readline):
             if token.type == tokenize.COMMENT:
                 yield token.start[0] - 1, token.start[1], token.string
-    except (tokenize.TokenError, SyntaxError):  # the parser has accepted it: some oddity at its end
+    except (tokenize.TokenError, SyntaxError):  # an oddity at the end of what the parser accepts
         return
 
 
@@ -84,7 +84,7 @@ def _read(
     line = source.first_line + at
     for match in _TUNE.finditer(text):
         # A line that has been commented out is no annotation, nor is one that is quoted in prose;
-        # behind another comment, such as `# noqa`, it is one.
+        # behind another comment, such as a noqa, it is one.
         before = text[: match.start()]
         if before and (alone or not before.strip("# \t") or before[-1] not in " \t"):
             continue

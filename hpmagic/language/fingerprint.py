@@ -39,8 +39,6 @@ def fingerprint_of(tree: ast.Module, tuned: Collection[ast.expr]) -> str:
                 if name not in _UNNEEDED and value is not None and value != []:
                     parts.append(name)
                     stack.append(value)
-            if isinstance(node, ast.Constant) and node.value is None:
-                parts.append("None")
         elif isinstance(node, list):
             parts.append(f"[{len(node)}")
             stack.extend(node)
@@ -82,11 +80,11 @@ def constants_of(
 def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[str, ast.expr]]:
     if isinstance(target, ast.Name):
         return [(target.id, value)]
-    if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
-        if len(target.elts) == len(value.elts):
-            pairs = zip(target.elts, value.elts, strict=True)
-            return [pair for t, v in pairs for pair in _pairs(t, v)]
-    return []
+    if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, ast.Tuple | ast.List):
+        return []
+    if len(target.elts) != len(value.elts):
+        return []
+    return [pair for t, v in zip(target.elts, value.elts, strict=True) for pair in _pairs(t, v)]
 
 
 def _constant(node: ast.expr) -> object:

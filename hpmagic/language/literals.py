@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, Final
@@ -48,6 +49,7 @@ def literal_value(node: ast.expr) -> Any:
     if isinstance(node, ast.Constant):
         if node.value is Ellipsis or isinstance(node.value, complex):
             raise NotLiteral
+        _check_size(node.value)
         return node.value
     if isinstance(node, ast.Tuple):
         return tuple(map(literal_value, node.elts))
@@ -71,18 +73,29 @@ def _number(node: ast.expr) -> int | float:
 
 def _arithmetic(node: ast.BinOp) -> int | float:
     left, right = _number(node.left), _number(node.right)
-    if isinstance(node.op, ast.Pow) and isinstance(left, int) and isinstance(right, int):
-        # Known to be too large before it is computed.
-        if right > 0 and left.bit_length() * right > 2 * _BITS:
-            raise TooLarge
+    if isinstance(node.op, ast.Pow):
+        _check_power(left, right)
     try:
         value = _BINARY[type(node.op)](left, right)
     except (ArithmeticError, ValueError):
         raise TooLarge from None
-    if isinstance(value, complex) or (isinstance(value, int) and value.bit_length() > _BITS):
+    if isinstance(value, complex):
         raise TooLarge
     assert isinstance(value, int | float)
+    _check_size(value)
     return value
+
+
+def _check_size(value: object) -> None:
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        raise TooLarge
+
+
+def _check_power(base: int | float, exponent: int | float) -> None:
+    """Refuse a power of integers before hours are spent on it."""
+    whole = isinstance(base, int) and isinstance(exponent, int)
+    if whole and math.log2(abs(base) + 1) * exponent > 2 * _BITS:
+        raise TooLarge
 
 
 def _dict(node: ast.Dict) -> dict[Any, Any]:

@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(
     | (?P<open>[(\[{])
     | (?P<close>[)\]}])
     | (?P<comma>,)
-    | (?P<operator>\*\*|//|<<|>>|[<>=!]=|:=|->|[-+*/%@&|^~<>=.:;])
+    | (?P<operator>\*\*|//|<<|>>|[<>=!]=|:=|->|[-+*/%@&|^~<>=.:])
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -99,15 +99,15 @@ def _first(tokens: list[_Token]) -> tuple[str, _Token | None]:
             named.append(False)
         elif token.kind == "close":
             if not opened or opened[-1].text != _PAIRS[token.text]:
-                return f"this `{token.text}` closes nothing", token
+                return _unpaired(token, opened), token
             opened.pop()
             named.pop()
         elif token.kind == "comma" and (before is None or before.text in ("(", "[", "{", ",")):
             return "a value is missing before this comma", token
-        if token.kind == "operator" and token.text == "=":
-            after = tokens[at + 1] if at + 1 < len(tokens) else None
-            if after is None or after.kind in ("close", "comma"):
-                return "a value is missing after this `=`", token
+        after = tokens[at + 1] if at + 1 < len(tokens) else None
+        if token.kind == "operator" and (after is None or after.kind in ("close", "comma")):
+            return f"a value is missing after this `{token.text}`", token
+        if token.text == "=":
             if before is not None and before.kind != "name":
                 return "only a name can stand before this `=`", before
             named[-1] = True
@@ -133,6 +133,12 @@ def _adjoins(before: _Token, token: _Token) -> bool:
     if token.kind == "text":
         return ended and before.kind != "text"  # texts side by side are one text
     return ended and token.kind in _VALUES
+
+
+def _unpaired(token: _Token, opened: list[_Token]) -> str:
+    if not opened:
+        return f"this `{token.text}` closes nothing"
+    return f"this `{token.text}` cannot close the `{opened[-1].text}` before it"
 
 
 def _missing(before: _Token, token: _Token, inside: bool) -> tuple[str, _Token]:

@@ -29,7 +29,7 @@ _LONGEST: Final = 250
 
 @dataclass(frozen=True)
 class Name:
-    """A name as ``name=`` gives it. ``template`` is the f-string that makes it, if it has braces."""
+    """A name as ``name=`` gives it; ``template`` is the f-string that makes it, if any."""
 
     text: str
     template: ast.JoinedStr | None
@@ -51,7 +51,7 @@ def read_name(node: ast.expr, place: Place, text: str) -> Name:
         AnnotationError: it is not a text, or not one that MLflow could store.
     """
     if isinstance(node, ast.JoinedStr):
-        return _templated(node, place)
+        return _templated(node, _pattern_of(node), place)
     try:
         value = literal_value(node)
     except (NotLiteral, TooLarge):
@@ -69,13 +69,27 @@ def read_name(node: ast.expr, place: Place, text: str) -> Name:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if isinstance(joined, ast.JoinedStr):
-            return _templated(joined, place)
+            return _templated(joined, value, place)
     raise AnnotationError(
         f"name={text} is not a pattern: braces hold an expression, as in an f-string", place
     )
 
 
-def _templated(joined: ast.JoinedStr, place: Place) -> Name:
+def _pattern_of(joined: ast.JoinedStr) -> str:
+    """The text between the quotes of an f-string, as near as it can be told."""
+    texts = []
+    for part in joined.values:
+        if isinstance(part, ast.FormattedValue):
+            conversion = "" if part.conversion < 0 else f"!{chr(part.conversion)}"
+            spec = part.format_spec
+            form = f":{_pattern_of(spec)}" if isinstance(spec, ast.JoinedStr) else ""
+            texts.append(f"{{{ast.unparse(part.value)}{conversion}{form}}}")
+        elif isinstance(part, ast.Constant):
+            texts.append(str(part.value).replace("{", "{{").replace("}", "}}"))
+    return "".join(texts)
+
+
+def _templated(joined: ast.JoinedStr, shown: str, place: Place) -> Name:
     plain = "".join(str(part.value) for part in joined.values if isinstance(part, ast.Constant))
     fields = [part for part in joined.values if isinstance(part, ast.FormattedValue)]
     if not fields:
@@ -88,8 +102,6 @@ def _templated(joined: ast.JoinedStr, place: Place) -> Name:
             inner.lineno = inner.end_lineno = place.line
             inner.col_offset = len(place.text[: place.column].encode("utf-8", "surrogatepass"))
             inner.end_col_offset = inner.col_offset
-    text = ast.unparse(joined)
-    shown = text[text.index(text[-1]) + 1 : -1]
     _check(plain or "x", shown, place)
     return Name(shown, joined, place)
 

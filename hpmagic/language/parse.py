@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from hpmagic.distributions import MISSING, is_literal
 from hpmagic.errors import AnnotationError
-from hpmagic.language.binding import Beside, Holder, bind
-from hpmagic.language.cell import Draw, Lint, Mark, Once, TunableCell
+from hpmagic.language.binding import Holder, Tuned, bind
+from hpmagic.language.cell import Draw, Mark, Once, TunableCell
 from hpmagic.language.comments import Comment, Misspelled, find_comments
 from hpmagic.language.fingerprint import constants_of, fingerprint_of
 from hpmagic.language.grammar import read_annotation
+from hpmagic.language.lint import find_lints
 from hpmagic.language.literals import NotLiteral, TooLarge, literal_value
 from hpmagic.language.naming import qualified
 from hpmagic.language.sites import end_of, start_of
@@ -47,7 +48,7 @@ def parse_cell(
     tree = source.parse()
     comments = find_comments(source)
     bound = _bind_all(comments, tree, source)
-    values = [b for b in bound if isinstance(b, Beside)]
+    values = [b for b in bound if isinstance(b, Tuned)]
     holders = [b for b in bound if isinstance(b, Holder)]
     draws = _draws(values)
     marks = _marks([h for h in holders if h.purpose.role != "once"])
@@ -63,16 +64,22 @@ def parse_cell(
         once=tuple(once),
         space=_space(draws),
         constants=constants_of(tree, tuned, [mark.statement for mark in marks]),
-        lints=(),
+        lints=find_lints(
+            list(zip(values, draws, strict=True)),
+            holders,
+            [c for c in comments if isinstance(c, Misspelled)],
+            tree,
+            source,
+        ),
         fingerprint=fingerprint_of(tree, tuned),
     )
 
 
 def _bind_all(
     comments: Sequence[Comment | Misspelled], tree: ast.Module, source: Source
-) -> list[Beside | Holder]:
+) -> list[Tuned | Holder]:
     """Every annotation bound; all of them are tried before the first error is raised."""
-    bound: list[Beside | Holder] = []
+    bound: list[Tuned | Holder] = []
     errors: list[AnnotationError] = []
     for comment in comments:
         if isinstance(comment, Comment):
@@ -88,11 +95,13 @@ def _bind_all(
     return bound
 
 
-def _refuse_two(bound: Sequence[Beside | Holder]) -> None:
+def _refuse_two(bound: Sequence[Tuned | Holder]) -> None:
     """One value has one annotation, and so has one statement."""
     seen: dict[int, int] = {}
     for item in bound:
-        node = item.slot.value if isinstance(item, Beside) else item.site.statement
+        node: ast.AST = item.site.statement
+        if isinstance(item, Tuned) and item.slot.value is not getattr(node, "value", None):
+            node = item.slot.value
         place = item.annotation.item.place
         if id(node) in seen:
             raise AnnotationError(
@@ -101,7 +110,7 @@ def _refuse_two(bound: Sequence[Beside | Holder]) -> None:
         seen[id(node)] = place.line
 
 
-def _draws(values: Sequence[Beside]) -> list[Draw]:
+def _draws(values: Sequence[Tuned]) -> list[Draw]:
     names = qualified([value.named for value in values])
     draws: list[Draw] = []
     for value, name in zip(values, names, strict=True):
@@ -180,11 +189,12 @@ def _marks(holders: Sequence[Holder]) -> list[Mark]:
                 objective,
                 site.statement,
                 holder.target,
-                site.context.loop,
+                site.context.loop_of(purpose.step),
                 purpose.place,
                 purpose.patience,
                 purpose.min_delta,
                 purpose.best,
+                purpose.step,
             )
         )
     return marks

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set, ValuesView
 from dataclasses import dataclass
+from enum import EnumType
 from typing import Any, Final
 
 from hpmagic.distributions import (
@@ -25,6 +26,7 @@ __all__ = ["Argument", "Recipe"]
 _RANGES: Final[Mapping[str, Callable[..., Distribution]]] = {
     cls.kind: cls for cls in (Uniform, LogUniform, Int, Normal, LogNormal)
 }
+_MANY: Final = (Sequence, Set, ValuesView, Iterator, EnumType)
 _CHOICES: Final[Mapping[str, type[Choice]]] = {cls.kind: cls for cls in (Choice, Ordinal)}
 
 
@@ -70,6 +72,8 @@ class Recipe:
             a.text if a.keyword in (None, "low", "high", "mu", "sigma") else f"{a.keyword}={a.text}"
             for a in self._in_order()
         ]
+        if self.kind in _CHOICES and len(texts) == 1 and not self.spread:
+            texts = [f"[{texts[0]}]"]
         return f"{self.kind}({', '.join(texts)})"
 
     def build(self, values: tuple[object, ...] = ()) -> Distribution:
@@ -140,14 +144,14 @@ def _plain(value: Any) -> Any:
 
 
 def _options(value: Any, argument: Argument) -> tuple[Any, ...]:
-    """The options that one expression gives: the items of a list or of an array."""
+    """The options that one expression gives: the items of a list or the like."""
     if isinstance(value, Mapping):
         raise AnnotationError(
             f"`{argument.text}` is a dict: write `[*{argument.text}]` for its keys or "
             f"`[*{argument.text}.values()]` for its values",
             argument.place,
         )
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+    if isinstance(value, _MANY) and not isinstance(value, str | bytes | bytearray):
         return tuple(value)
     if hasattr(value, "tolist") and getattr(value, "ndim", None) == 1:
         return tuple(value.tolist())

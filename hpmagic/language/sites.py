@@ -1,98 +1,99 @@
-"""What stands where in a tree: the statements and values that an annotation can be beside."""
+"""The statements of a tree: which one stands at a position, and what it stands in."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from hpmagic.language.naming import Named, name_of_item, name_of_owner, name_of_target
-
-__all__ = ["Bracket", "Context", "Position", "Site", "Slot", "find_site", "start_of", "values_in"]
+__all__ = [
+    "ASSIGNMENTS",
+    "BLOCKS",
+    "Context",
+    "Position",
+    "Site",
+    "end_of",
+    "find_site",
+    "start_of",
+]
 
 Position = tuple[int, int]
 """A line and a column in UTF-8 bytes, as the tree has them."""
 
+ASSIGNMENTS: Final = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+BLOCKS: Final = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
+"""The fields that hold the blocks of a compound statement; the others are its header."""
+
 Loop = ast.For | ast.AsyncFor | ast.While
-_COMPOUND = (
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.If,
-    ast.With,
-    ast.AsyncWith,
-    ast.Try,
-    ast.TryStar,
-    ast.Match,
-)
-_BLOCKS = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
+_DECORATED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a statement stands in. ``loop`` is the innermost one of the same function."""
+    """What a statement stands in.
 
-    loop: Loop | None = None
-    repeated: bool = False
+    ``loops`` are those that hold it in the same scope, the innermost last; the scope is "cell",
+    "class" or "function". ``within`` is the name of the class around it.
+    """
+
+    loops: tuple[Loop, ...] = ()
     conditional: bool = False
     within: str | None = None
-    inside: str | None = None
-    """ "function", "class" or "loop": the innermost of these around the statement."""
+    scope: str = "cell"
+
+    @property
+    def loop(self) -> Loop | None:
+        """The innermost loop."""
+        return self.loops[-1] if self.loops else None
+
+    def loop_of(self, step: ast.expr | None) -> Loop | None:
+        """The innermost loop that sets a name which ``step`` reads, else the innermost."""
+        names = {n.id for n in ast.walk(step) if isinstance(n, ast.Name)} if step else set()
+        setting = [loop for loop in self.loops if names & _set_by(loop)]
+        return setting[-1] if setting else self.loop
 
 
 @dataclass(frozen=True)
 class Site:
-    """A statement and its context. ``mates`` are the other statements of its block."""
+    """A statement, its context, and the block it is a part of."""
 
     statement: ast.stmt
     context: Context
-    mates: tuple[ast.stmt, ...]
+    block: tuple[ast.stmt, ...]
 
     @property
     def compound(self) -> bool:
-        """Whether it has a block of its own: then only its header counts."""
-        return isinstance(self.statement, _COMPOUND)
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A value that could be tuned: an argument, an item, a default, an element.
-
-    ``start`` is where the whole begins, its name included. ``conditional`` says that evaluating the
-    statement may leave it out.
-    """
-
-    value: ast.expr
-    named: Named | None
-    start: Position
-    conditional: bool = False
+        """Whether it has blocks of its own: then only its header counts."""
+        return hasattr(self.statement, "body") or isinstance(self.statement, ast.Match)
 
     @property
+    def following(self) -> tuple[ast.stmt, ...]:
+        """The rest of the block."""
+        at = next(n for n, other in enumerate(self.block) if other is self.statement)
+        return self.block[at + 1 :]
+
+    def header(self) -> Iterator[ast.AST]:
+        """The parts of the statement, those of its blocks left out."""
+        for name, child in ast.iter_fields(self.statement):
+            if not (self.compound and name in BLOCKS):
+                parts = child if isinstance(child, list) else [child]
+                yield from (part for part in parts if isinstance(part, ast.AST))
+
     def end(self) -> Position:
-        return end_of(self.value)
-
-
-@dataclass
-class Bracket:
-    """A pair of brackets with values in it."""
-
-    start: Position
-    end: Position
-    slots: list[Slot] = field(default_factory=list)
-
-    def holds(self, position: Position) -> bool:
-        return self.start <= position < self.end
+        """Where the statement ends; a compound one where the last node of its header does."""
+        if not self.compound:
+            return end_of(self.statement)
+        nodes = (node for part in self.header() for node in ast.walk(part))
+        placed = (node for node in nodes if isinstance(node, ast.expr | ast.arg | ast.keyword))
+        ends = ((node.end_lineno or 0, node.end_col_offset or 0) for node in placed)
+        return max((*ends, (self.statement.lineno, self.statement.col_offset + 1)))
 
 
 def start_of(node: ast.stmt | ast.expr | ast.keyword | ast.arg) -> Position:
     """Where a node begins; a decorated statement begins with its decorators."""
-    decorators = getattr(node, "decorator_list", None)
-    if decorators:
-        first = decorators[0]
-        return first.lineno, max(first.col_offset - 1, 0)
+    if isinstance(node, _DECORATED) and node.decorator_list:
+        return node.decorator_list[0].lineno, node.col_offset
     return node.lineno, node.col_offset
 
 
@@ -103,8 +104,25 @@ def end_of(node: ast.stmt | ast.expr) -> Position:
     return node.end_lineno, node.end_col_offset
 
 
+def _set_by(loop: Loop) -> set[str]:
+    """The names that a loop itself sets each round: its target's, and those of its own block."""
+    apart = (ast.For, ast.AsyncFor, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes: list[ast.AST] = [loop.test if isinstance(loop, ast.While) else loop.target, *loop.body]
+    names: set[str] = set()
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if not isinstance(node, apart):
+            nodes += ast.iter_child_nodes(node)
+    return names
+
+
 def find_site(tree: ast.Module, position: Position) -> Site | None:
-    """The innermost statement that begins at or before a position, as far as its header goes."""
+    """The innermost of the statements that begin at or before a position, the last of its block.
+
+    It need not reach as far as the position.
+    """
     return _find(tree.body, position, Context())
 
 
@@ -112,193 +130,37 @@ def _find(block: Sequence[ast.stmt], position: Position, context: Context) -> Si
     before = [statement for statement in block if start_of(statement) <= position]
     if not before:
         return None
-    statement = before[-1]
-    blocks = [
-        (inner, around)
-        for inner, around in _blocks(statement, context)
-        if inner and start_of(inner[0]) <= position
-    ]
-    if blocks:
-        return _find(*blocks[-1][:1], position, blocks[-1][1])
-    mates = tuple(other for other in block if other is not statement)
-    return Site(statement, context, mates)
+    for inner, around in reversed(list(_blocks(before[-1], context))):
+        if inner and start_of(inner[0]) <= position:
+            return _find(inner, position, around)
+    return Site(before[-1], context, tuple(block))
 
 
 def _blocks(statement: ast.stmt, context: Context) -> Iterator[tuple[list[ast.stmt], Context]]:
     """The blocks of a compound statement, in the order of writing, with their contexts."""
     branch = replace(context, conditional=True)
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield (
-            statement.body,
-            Context(None, True, True, context.within, "function"),
-        )
-    elif isinstance(statement, ast.ClassDef):
-        inside = context.inside or "class"
-        yield statement.body, replace(context, loop=None, within=statement.name, inside=inside)
-    elif isinstance(statement, ast.For | ast.AsyncFor | ast.While):
-        yield statement.body, replace(branch, loop=statement, repeated=True, inside="loop")
-        yield statement.orelse, branch
-    elif isinstance(statement, ast.If):
-        yield statement.body, branch
-        yield statement.orelse, branch
-    elif isinstance(statement, ast.With | ast.AsyncWith):
-        yield statement.body, context
-    elif isinstance(statement, ast.Try | ast.TryStar):
-        yield statement.body, context
-        for handler in statement.handlers:
-            yield handler.body, branch
-        yield statement.orelse, branch
-        yield statement.finalbody, context
-    elif isinstance(statement, ast.Match):
-        for case in statement.cases:
-            yield case.body, branch
-
-
-def values_in(site: Site) -> tuple[list[Bracket], list[Slot]]:
-    """The brackets of a statement, outer before inner, and the assignment expressions in it."""
-    gatherer = _Gatherer(site)
-    gatherer.statement_itself()
-    return gatherer.brackets, gatherer.walruses
-
-
-class _Gatherer:
-    """Collects the values of one statement."""
-
-    def __init__(self, site: Site) -> None:
-        self.brackets: list[Bracket] = []
-        self.walruses: list[Slot] = []
-        self.statement = site.statement
-        self.target = _assigned_name(site)
-
-    def statement_itself(self) -> None:
-        self._here(self.statement, False)
-        for name, child in ast.iter_fields(self.statement):
-            if not (isinstance(self.statement, _COMPOUND) and name in _BLOCKS):
-                self.gather(child, False)
-
-    def gather(self, node: object, conditional: bool) -> None:
-        if isinstance(node, list):
-            for item in node:
-                self.gather(item, conditional)
-        elif isinstance(node, ast.AST):
-            self._here(node, conditional)
-            for child, later in _children(node, conditional):
-                self.gather(child, later)
-
-    def _here(self, node: ast.AST, conditional: bool) -> None:
-        if isinstance(node, ast.Call):
-            self._call(node, conditional)
-        elif isinstance(node, ast.Dict):
-            self._dict(node, conditional)
-        elif isinstance(node, ast.arguments):
-            self._defaults(node, conditional)
-        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-            if isinstance(getattr(node, "ctx", None), ast.Store):
-                return
-            bracket = self._bracket(start_of(node), end_of(node))
-            bracket.slots += [self._element(item, conditional) for item in node.elts]
-        elif isinstance(node, ast.ClassDef):
-            bracket = self._bracket(start_of(node), start_of(node.body[0]))
-            self._keywords(bracket, node.keywords, node.name, conditional)
-        elif isinstance(node, ast.NamedExpr):
-            self.walruses.append(
-                Slot(node.value, Named(node.target.id), start_of(node), conditional)
-            )
-
-    def _bracket(self, start: Position, end: Position) -> Bracket:
-        bracket = Bracket(start, end)
-        self.brackets.append(bracket)
-        return bracket
-
-    def _call(self, node: ast.Call, conditional: bool) -> None:
-        owner = name_of_owner(node.func)
-        bracket = self._bracket(end_of(node.func), end_of(node))
-        bracket.slots += [self._element(arg, conditional) for arg in node.args]
-        self._keywords(
-            bracket, node.keywords, self.target if owner == "dict" else owner, conditional
-        )
-
-    def _keywords(
-        self,
-        bracket: Bracket,
-        keywords: list[ast.keyword],
-        owner: str | None,
-        conditional: bool,
-    ) -> None:
-        bracket.slots += [
-            Slot(k.value, Named(k.arg, owner), start_of(k), conditional)
-            for k in keywords
-            if k.arg is not None
-        ]
-
-    def _dict(self, node: ast.Dict, conditional: bool) -> None:
-        bracket = self._bracket(start_of(node), end_of(node))
-        for key, value in zip(node.keys, node.values, strict=True):
-            if key is None:
-                continue
-            named = name_of_item(key, self.target)
-            bracket.slots.append(Slot(value, named, start_of(key), conditional))
-
-    def _defaults(self, node: ast.arguments, conditional: bool) -> None:
-        owner, end = self._function(node)
-        places = [*node.posonlyargs, *node.args]
-        pairs: list[tuple[ast.arg, ast.expr | None]] = [
-            *zip(places[len(places) - len(node.defaults) :], node.defaults, strict=True),
-            *zip(node.kwonlyargs, node.kw_defaults, strict=True),
-        ]
-        slots = [
-            Slot(value, Named(arg.arg, owner), start_of(arg), conditional)
-            for arg, value in pairs
-            if value is not None
-        ]
-        if slots:
-            first = min(start_of(arg) for arg in (*places, *node.kwonlyargs))
-            self._bracket(first, end or max(slot.end for slot in slots)).slots.extend(slots)
-
-    def _function(self, node: ast.arguments) -> tuple[str | None, Position | None]:
-        """The function that the parameters belong to, and where its header ends at the latest."""
-        statement = self.statement
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.args is node:
-            return statement.name, start_of(statement.body[0])
-        return self.target, None
-
-    def _element(self, node: ast.expr, conditional: bool) -> Slot:
-        if isinstance(node, ast.NamedExpr):
-            return Slot(node.value, Named(node.target.id), start_of(node), conditional)
-        return Slot(node, None, start_of(node), conditional)
-
-
-def _children(node: ast.AST, conditional: bool) -> Iterator[tuple[object, bool]]:
-    """What a node holds, each with whether it may be left out."""
-    if isinstance(node, ast.IfExp):
-        yield node.test, conditional
-        yield [node.body, node.orelse], True
-    elif isinstance(node, ast.BoolOp):
-        yield node.values[0], conditional
-        yield node.values[1:], True
-    elif isinstance(node, ast.Lambda):
-        yield node.args, conditional
-        yield node.body, True
-    elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
-        yield node.generators[0].iter, conditional
-        for name, child in ast.iter_fields(node):
-            if name != "generators":
-                yield child, True
-        for at, generator in enumerate(node.generators):
-            yield generator.ifs, True
-            if at:
-                yield generator.iter, True
-    else:
-        for _, child in ast.iter_fields(node):
-            yield child, conditional
-
-
-def _assigned_name(site: Site) -> str | None:
-    statement = site.statement
-    if isinstance(statement, ast.Assign):
-        named = name_of_target(statement.targets[0], site.context.within)
-    elif isinstance(statement, ast.AnnAssign):
-        named = name_of_target(statement.target, site.context.within)
-    else:
-        return None
-    return named.name if named else None
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield statement.body, Context((), True, context.within, "function")
+        case ast.ClassDef():
+            around = replace(context, loops=(), within=statement.name, scope="class")
+            yield statement.body, around
+        case ast.For() | ast.AsyncFor() | ast.While():
+            yield statement.body, replace(branch, loops=(*context.loops, statement))
+            yield statement.orelse, branch
+        case ast.If():
+            yield statement.body, branch
+            yield statement.orelse, branch
+        case ast.With() | ast.AsyncWith():
+            yield statement.body, context
+        case ast.Try() | ast.TryStar():
+            yield statement.body, context
+            for handler in statement.handlers:
+                yield handler.body, branch
+            yield statement.orelse, branch
+            yield statement.finalbody, context
+        case ast.Match():
+            for case in statement.cases:
+                yield case.body, branch
+        case _:
+            return

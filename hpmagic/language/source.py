@@ -57,13 +57,17 @@ class Source:
             SyntaxError: the cell is not Python.
         """
         text = "\n" * (self.first_line - 1) + "\n".join(self.python) + "\n"
+        beginning = self.filename, self.first_line, 1, None
         try:
             tree = ast.parse(text, self.filename)
-        except ValueError as error:  # null characters, in some versions of Python
-            raise SyntaxError(str(error), (self.filename, self.first_line, 1, None)) from None
+        except SyntaxError as error:
+            if error.filename is None:  # null characters
+                raise SyntaxError(error.msg, beginning) from None
+            raise
+        except ValueError as error:  # the same, in some versions of Python
+            raise SyntaxError(str(error), beginning) from None
         except (RecursionError, MemoryError):
-            message = "too deeply nested for Python to read"
-            raise SyntaxError(message, (self.filename, self.first_line, 1, None)) from None
+            raise SyntaxError("too deeply nested for Python to read", beginning) from None
         if any(self.shifts):
             self._shift(tree)
         return tree
@@ -84,6 +88,10 @@ class Source:
             return min(offset, len(line))
         encoded = line.encode("utf-8", "surrogatepass")[:offset]
         return len(encoded.decode("utf-8", "replace"))
+
+    def is_written(self, node: Spanning) -> bool:
+        """Whether the node is the author's own Python, not what a line of IPython's stands for."""
+        return self.shifts[node.lineno - self.first_line] is not None
 
     def place(self, number: int, column: int, end_column: int) -> Place:
         """A stretch of a line, in characters."""

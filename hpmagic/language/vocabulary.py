@@ -150,24 +150,24 @@ DISTRIBUTIONS: Final[dict[str, Word]] = {
     )
 }
 
-_OBJECTIVE = ("best", "patience", "min_delta")
+_OBJECTIVE = ("best", "patience", "min_delta", "step")
 
 ROLES: Final[dict[str, Role]] = {
     role.name: role
     for role in (
         Role(
             "minimize",
-            "minimize[(best, patience=, min_delta=)]",
+            "minimize[(best, patience=, min_delta=, step=)]",
             "the objective: smaller is better",
             _OBJECTIVE,
         ),
         Role(
             "maximize",
-            "maximize[(best, patience=, min_delta=)]",
+            "maximize[(best, patience=, min_delta=, step=)]",
             "the objective: larger is better",
             _OBJECTIVE,
         ),
-        Role("metric", "metric", "logged, not optimised"),
+        Role("metric", "metric[(step=)]", "logged, not optimised", ("step",)),
         Role("once", "once", "set-up: this statement may run once for all trials"),
     )
 }

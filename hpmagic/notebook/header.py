@@ -1,7 +1,8 @@
 """The line that makes a cell a study, in all its spellings.
 
-``%%tune ARGS``, ``# @tune ARGS`` and ``#! %%tune ARGS`` mean the same. Comments and blank lines may
-stand above. Plain text only: the shell and the kernel share it.
+``%%tune ARGS``, ``# @tune ARGS`` and ``#! %%tune ARGS`` mean the same; so does ``# %%tune ARGS``,
+which is how jupytext writes the first. Comments and blank lines may stand above. Plain text only:
+the shell and the kernel share it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Header", "find_header", "hoist"]
+__all__ = ["CellText", "Header", "find_header", "hoist", "locate", "without_header"]
 
-_HEADER = re.compile(r"^(?:%%tune|#\s*@tune|#!\s*%%tune|#\s+%%tune)(?:[ \t]+(?P<args>.*))?\s*$")
+_HEADER = re.compile(r"^(?:%%tune|#\s*@tune|#!?\s*%%tune)(?:[ \t]+(?P<args>.*))?\s*$")
 _ABOVE = re.compile(r"^\s*(#.*)?$")
 
 
@@ -24,10 +25,24 @@ class Header:
     spelled: str
 
 
-def find_header(text: str) -> Header | None:
-    """The header of a cell, if the cell has one.
+@dataclass(frozen=True)
+class CellText:
+    """A cell in its parts.
 
-    >>> find_header("# first look\\n# @tune bayes --trials 40\\nx = 1").args
+    ``whole`` is what the person sees, header and all; ``body`` what runs, and ``first_line`` the
+    number that the body's first line has in ``whole``.
+    """
+
+    whole: str
+    spelled: str
+    body: str
+    first_line: int
+
+
+def find_header(text: str) -> Header | None:
+    r"""The header of a cell, if the cell has one.
+
+    >>> find_header("# first look\n# @tune bayes --trials 40\nx = 1").args
     'bayes --trials 40'
     """
     for number, line in enumerate(text.splitlines(), start=1):
@@ -49,3 +64,58 @@ def hoist(lines: list[str]) -> list[str]:
         return lines
     above, below = lines[: found.line - 1], lines[found.line :]
     return [f"%%tune {found.args}".rstrip() + "\n", *above, *below]
+
+
+def without_header(text: str) -> str:
+    r"""The cell as plain Python, line for line: a blank line stands where the header stood.
+
+    >>> without_header("%%tune grid\nx = 1\n")
+    '\nx = 1\n'
+    """
+    found = find_header(text)
+    if found is None:
+        return text
+    lines = text.splitlines(keepends=True)
+    lines[found.line - 1] = "\n"
+    return "".join(lines)
+
+
+def locate(raw: str, line: str, cell: str) -> CellText | None:
+    """What the magic was handed, found again in the cell as it was written.
+
+    Args:
+        raw: the whole cell as the front end sent it.
+        line: what ``%%tune`` was given as its line.
+        cell: what it was given as its cell.
+
+    Returns:
+        The parts, or None when ``raw`` does not hold them line for line (the magic was called by
+        name, or the cell was pasted with prompts).
+    """
+    lines = raw.splitlines(keepends=True)
+    header = find_header(raw)
+    if header is not None:
+        body = "".join(lines[header.line :])
+        if _same("".join(hoist(lines)), f"%%tune {line}".rstrip() + f"\n{cell}"):
+            return _parts(raw, header.spelled, body, header.line + 1)
+    if cell.strip() and raw.rstrip("\n").endswith("\n" + cell.rstrip("\n")):
+        above = raw.rstrip("\n").removesuffix(cell.rstrip("\n"))
+        return _parts(raw, f"%%tune {line}".rstrip(), cell, above.count("\n") + 1)
+    return None
+
+
+def handed(line: str, cell: str) -> CellText:
+    """The parts of a cell of which nothing is known but what the magic was handed."""
+    spelled = f"%%tune {line}".rstrip()
+    return _parts(f"{spelled}\n{cell}", spelled, cell, 2)
+
+
+def _same(a: str, b: str) -> bool:
+    return a.rstrip("\n") == b.rstrip("\n")
+
+
+def _parts(whole: str, spelled: str, body: str, first_line: int) -> CellText:
+    """Blank lines at the head of the body are counted, not kept."""
+    lines = body.splitlines(keepends=True)
+    blank = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    return CellText(whole, spelled, "".join(lines[blank:]), first_line + blank)

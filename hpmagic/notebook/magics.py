@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
-from collections.abc import Callable
+import textwrap
+import threading
+from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from hpmagic.errors import AnnotationError, HpmagicError, nearest
+from hpmagic.errors import HpmagicError, OptionError, nearest
+from hpmagic.notebook.faults import from_cell, shown
+from hpmagic.notebook.header import CellText, find_header
+from hpmagic.notebook.session import Session
 from hpmagic.notebook.source import as_python
 from hpmagic.notebook.where import source_name
 from hpmagic.options import HelpAsked, StudyConfig, help_text, parse_line
 
-__all__ = ["TuneMagics"]
+__all__ = ["TuneMagics", "page"]
 
 HEAD = """\
 Tune the numbers in this cell.
@@ -30,51 +36,37 @@ The cell runs once per trial with values that the tuner picks; trial 0 has the v
 Each trial is an MLflow run. Afterwards the best trial's variables are yours, and `study` holds the
 trials (`study.trials` is a DataFrame). Without its first line the cell is plain Python.
 `# @tune ...` as the first line means the same and keeps editors happy.
-
-What a value may be drawn from
-
-    uniform(low, high[, step=])    loguniform(low, high)    int(low, high[, step=, log=])
-    choice(a, b, ...) or [a, b]    ordinal(a, b, ...)       normal(mu, sigma), lognormal(mu, sigma)
-
-What a line may be besides: minimize, maximize (the objective), metric (logged), once (set-up)
-"""
-
-TAIL = """
-Afterwards: %tune best, %tune trials, %tune plot, %tune space, %tune apply; %tune -h lists them all.
 """
 
 
 @magics_class
-class TuneMagics(Magics):  # type: ignore[misc]
+class TuneMagics(Magics):
     """The magics, bound to one shell."""
+
+    shell: Any
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self.running = False
+        self.session = Session(shell)
         self.over: tuple[str, ...] = ()
         """Words from the shell that win over each header's own."""
+        self._running = threading.Lock()
 
-    @no_var_expand  # type: ignore[untyped-decorator]
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @no_var_expand
+    @line_cell_magic
     def tune(self, line: str, cell: str | None = None) -> Any:
-        if cell is None:
-            return self._guarded(lambda: self._verb(line))
+        """``%%tune`` above a cell makes it a study; ``%tune VERB`` works with the last one."""
         __tracebackhide__ = "__ipython_bottom__"
-        return self._guarded(lambda: self._study(line, cell))
-
-    def _guarded(self, action: Callable[[], Any]) -> Any:
-        """Run; a mistake in the words is shown as one sentence, without a traceback."""
-        __tracebackhide__ = True
         try:
-            return action()
-        except AnnotationError:
-            raise
+            return self._verb(line) if cell is None else self._study(line, cell)
         except HpmagicError as error:
-            raise UsageError(str(error)) from None
+            raise shown(error, self.shell) from None
+
+    # Shown by `%%tune?`: the page knows the tuners that are installed.
+    tune.getdoc = lambda: page()  # type: ignore[union-attr]  # noqa: PLW0108
 
     def _study(self, line: str, cell: str) -> Any:
-        from hpmagic.language import parse_cell
-        from hpmagic.launch import Setting, launch, plan_of
+        __tracebackhide__ = True
         from hpmagic.tuners.registry import known_tuners
 
         try:
@@ -82,76 +74,78 @@ class TuneMagics(Magics):  # type: ignore[misc]
         except HelpAsked:
             print(page())  # noqa: T201
             return None
-        if self.running:
-            raise UsageError("a study is running in this kernel already; wait for it or stop it")
+        if not self._running.acquire(blocking=False):
+            raise OptionError("a study is running in this kernel already; wait for it or stop it")
+        try:
+            return self._run(config, self.session.cell(line, cell))
+        finally:
+            self._running.release()
+
+    def _run(self, config: StudyConfig, text: CellText) -> Any:
+        __tracebackhide__ = True
+        from hpmagic.language import parse_cell
+        from hpmagic.launch import Setting, launch, plan_of
+
+        filename = self._place(text)
+        try:
+            tunable = parse_cell(
+                text.body, filename, python=self._python(text), first_line=text.first_line
+            )
+        except SyntaxError as error:
+            raise shown(error, self.shell) from None
         namespace = self.shell.user_ns
-        filename = self._place(line, cell)
-        tunable = parse_cell(
-            cell, filename, python=as_python(cell, self.shell.transform_cell), first_line=2
-        )
         setting = Setting(
-            namespace,
-            self.shell,
-            source_name(namespace),
-            f"%%tune {line}".strip(),
-            view=self._view,
+            namespace, self.shell, source_name(namespace), text.spelled, view=self._view
         )
         if config.plan:
             print(plan_of(tunable, config, setting))  # noqa: T201
             return None
-        self.running = True
-        try:
-            launched = launch(tunable, config, setting)
-        finally:
-            self.running = False
-        self._keep(launched.study, config)
+        launched = launch(tunable, config, setting)
+        self.session.keep(launched.study, text)
+        self.session.bind(launched.study, config.output)
         if launched.error is not None:
-            raise launched.error
-        return None
+            raise from_cell(launched.error, self.shell)
+        return launched.study if config.quiet else None
+
+    def _python(self, text: CellText) -> str:
+        first = text.body.split("\n", 1)[0]
+        if first.startswith("%%"):
+            magic = first.split()[0]
+            raise OptionError(f"{magic} cannot stand inside a study; put it above the tune line")
+        again = find_header(text.body)
+        if again is not None:
+            raise OptionError(f"the cell has two tune lines; `{again.spelled}` is the second")
+        return as_python(text.body, self.shell.transform_cell)
 
     def _view(self, config: StudyConfig) -> Any:
         from hpmagic.display import live_view
 
         return live_view(shell=self.shell, quiet=config.quiet)
 
-    def _keep(self, study: Any, config: StudyConfig) -> None:
-        """Bind the study, but never over a variable of the person's that is something else."""
-        from hpmagic.results import Study
-
-        namespace = self.shell.user_ns
-        namespace["_study"] = study
-        if config.output is not None:
-            namespace[config.output] = study
-        elif isinstance(namespace.get("study", study), Study):
-            namespace["study"] = study
-        else:
-            print("`study` is a variable of yours, so the Study is in `_study` (-o names another)")  # noqa: T201
-
     def _evaluate(self, expression: str) -> object:
         try:
             return eval(expression, self.shell.user_global_ns, self.shell.user_ns)  # noqa: S307
-        except Exception as error:
-            raise UsageError(f"`{expression}`: {type(error).__name__}: {error}") from None
+        except Exception as error:  # noqa: BLE001 - the person's own expression
+            raise OptionError(f"`{expression}`: {type(error).__name__}: {error}") from None
 
-    def _place(self, line: str, cell: str) -> str:
-        """The outer cell's own code file name, with the cell as its source."""
-        import linecache
-
-        frame: FrameType | None = sys._getframe()
+    def _place(self, text: CellText) -> str:
+        """The code file name of the cell that runs, with the cell as written for its source."""
+        compiler = self.shell.compile
+        frame: FrameType | None = sys._getframe() if self.session.has_raw(text) else None
         while frame is not None:
-            code = frame.f_code
-            if code.co_name == "<module>" and frame.f_globals is self.shell.user_global_ns:
+            name = frame.f_code.co_filename
+            if frame.f_globals is self.shell.user_global_ns and compiler.format_code_name(name):
                 break
             frame = frame.f_back
-        text = f"%%tune {line}\n{cell}"
-        if frame is None:
-            name = str(self.shell.compile.cache(text, self.shell.execution_count))
         else:
-            name = frame.f_code.co_filename
-        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+            name = str(compiler.cache(text.whole, self.shell.execution_count))
+        if not Path(name).is_file():  # a script has its lines itself
+            source = text.whole.splitlines(keepends=True)
+            linecache.cache[name] = (len(text.whole), None, source, name)
         return name
 
     def _verb(self, line: str) -> Any:
+        __tracebackhide__ = True
         from hpmagic.notebook.verbs import VERBS, verbs_page
 
         word, _, rest = line.strip().partition(" ")
@@ -159,12 +153,42 @@ class TuneMagics(Magics):  # type: ignore[misc]
             print(verbs_page())  # noqa: T201
             return None
         if word not in VERBS:
-            raise UsageError(f"unknown verb `{word}`{nearest(word, VERBS)}; %tune -h lists them")
-        return VERBS[word].act(self.shell, rest.strip())
+            raise OptionError(f"unknown verb `{word}`{nearest(word, VERBS)}; %tune -h lists them")
+        return VERBS[word].run(self.session, rest.split())
 
 
 def page() -> str:
-    """The help page of ``%%tune``."""
+    """The page that ``%%tune?`` and ``%%tune -h`` show."""
+    from hpmagic.notebook.verbs import verbs_page
     from hpmagic.tuners.registry import summaries
 
-    return HEAD + "\n" + help_text(summaries()) + "\n" + TAIL
+    parts = (HEAD, _language(), help_text(summaries()), f"Afterwards\n\n{verbs_page()}\n")
+    return "\n".join(f"{part.rstrip()}\n" for part in parts)
+
+
+def _language() -> str:
+    """What may stand behind ``# tune:``."""
+    from hpmagic.language.vocabulary import DISTRIBUTIONS, OPTIONS, ROLES
+
+    drawn = [(w.usage, w.meaning) for w in DISTRIBUTIONS.values() if w.name == w.kind]
+    roles = [(role.usage, role.meaning) for role in ROLES.values()]
+    behind = [(f", {o.name}=", f"{o.takes}: {o.meaning}") for o in OPTIONS.values()]
+    blocks = (
+        ("What a value may be drawn from", drawn),
+        ("What a line may be besides", roles),
+        ("What may follow, behind a comma", behind),
+    )
+    return "\n\n".join(f"{title}\n\n{_table(rows)}" for title, rows in blocks)
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    width = 2 + max(len(usage) for usage, _ in rows) + 2
+    return "\n".join(
+        textwrap.fill(
+            meaning,
+            100,
+            initial_indent=f"  {usage}".ljust(width),
+            subsequent_indent=" " * width,
+        )
+        for usage, meaning in rows
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["as_python"]
+__all__ = ["as_python", "plain_transform"]
 
 _ESCAPED = re.compile(r"^\s*(?:[\w.,\s\[\]*]+=\s*)?[%!]")
 
@@ -19,6 +19,22 @@ def as_python(text: str, transform: Callable[[str], str]) -> str:
             continued lines of a magic; both are made up for here.
     """
     lines = text.splitlines(keepends=True)
+    blank = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    python = transform("".join(lines[blank:]))
+    if len(python.splitlines()) != len(lines) - blank:
+        python = transform("".join(_with_joined_magics(lines[blank:])))
+    return "\n" * blank + python
+
+
+def plain_transform(text: str) -> str:
+    """``transform_cell`` of a shell without extensions, for reading files where no shell runs."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return str(TransformerManager().transform_cell(text))  # type: ignore[no-untyped-call]
+
+
+def _with_joined_magics(lines: list[str]) -> list[str]:
+    """A magic that goes on over several lines on its first one, and blank lines after it."""
     joined: list[str] = []
     at = 0
     while at < len(lines):
@@ -29,5 +45,4 @@ def as_python(text: str, transform: Callable[[str], str]) -> str:
                 used += 1
         joined += [line, *["\n"] * (used - 1)]
         at += used
-    blank = next((i for i, line in enumerate(joined) if line.strip()), len(joined))
-    return "\n" * blank + transform("".join(joined[blank:]))
+    return joined

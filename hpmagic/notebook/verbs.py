@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from hpmagic.errors import OptionError
+from hpmagic.errors import OptionError, nearest
+from hpmagic.notebook.session import Session
 
-if TYPE_CHECKING:
-    from hpmagic.results import Study
+__all__ = ["VERBS", "Verb", "verbs_page"]
 
-__all__ = ["VERBS", "Verb", "current_study", "verbs_page"]
+PLOTS = ("history", "parallel", "importance", "slice", "contour", "curves")
+FORMS = ("optuna", "ray", "script")
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: what it does, and the words it may take."""
+    """A verb: what it does, the words it takes, and what more there is to say of it."""
 
+    name: str
     meaning: str
-    act: Callable[[Any, str], Any]
+    act: Callable[[Session, Sequence[str]], Any]
     takes: str = ""
+    more: str = ""
+    words: tuple[str, ...] = ()
+    """The words that may come first, for completion."""
+
+    @property
+    def spelled(self) -> str:
+        return f"%tune {self.name} {self.takes}".rstrip()
+
+    def run(self, session: Session, words: Sequence[str]) -> Any:
+        """Act, or show the verb's help.
+
+        Raises:
+            OptionError: words that the verb does not take.
+        """
+        if words and words[0] in ("-h", "--help"):
+            print(f"{self.spelled}\n\n{self.meaning[0].upper()}{self.meaning[1:]}.{self.more}")  # noqa: T201
+            return None
+        if words and not self.takes:
+            raise OptionError(f"{self.spelled} takes no words, but got `{' '.join(words)}`")
+        return self.act(session, words)
 
 
 class Table:
@@ -37,71 +60,171 @@ class Table:
         return self.html
 
 
-def current_study(shell: Any) -> Study:
-    """The study that ran or was loaded last in this kernel.
-
-    Raises:
-        OptionError: there is none yet.
-    """
-    study: Study | None = shell.user_ns.get("_study")
-    if study is None:
-        raise OptionError("no study has run in this kernel yet; %tune load NAME brings one")
-    return study
+def _best(session: Session, _: Sequence[str]) -> Any:
+    return session.study.best
 
 
-def _best(shell: Any, _: str) -> Any:
-    return current_study(shell).best
+def _trials(session: Session, _: Sequence[str]) -> Any:
+    return session.study.trials
 
 
-def _trials(shell: Any, _: str) -> Any:
-    return current_study(shell).trials
-
-
-def _space(shell: Any, _: str) -> Any:
+def _space(session: Session, _: Sequence[str]) -> Any:
     from hpmagic.display import html, text
 
-    space = current_study(shell).record.info.space
+    space = session.study.record.info.space
     return Table(text.space_table(space), html.space_table(space))
 
 
-def _plot(shell: Any, rest: str) -> Any:
-    return current_study(shell).plot(*rest.split())
+def _plot(session: Session, words: Sequence[str]) -> Any:
+    plain = [word for word in words if "=" not in word]
+    if len(plain) > 1:
+        raise OptionError(f"one figure at a time, but got {' and '.join(plain)}")
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals:
+            options[name] = value.split(",") if name == "params" else value
+    figure = session.study.plot(*plain, **options)
+    if getattr(session.shell, "kernel", None) is not None:
+        return figure
+    path = Path(f"{session.study.name}-{plain[0] if plain else 'history'}.png")
+    figure.savefig(path)
+    print(f"the figure is in {path}")  # noqa: T201
+    return None
 
 
-def _apply(shell: Any, _: str) -> None:
-    study = current_study(shell)
-    values = study.best_params
+def _apply(session: Session, _: Sequence[str]) -> None:
+    values = session.study.best_params
     names = {name: value for name, value in values.items() if name.isidentifier()}
-    shell.user_ns.update(names)
-    said = ", ".join(f"{name} = {value!r}" for name, value in names.items())
-    print(said or "nothing to set")  # noqa: T201
+    session.shell.user_ns.update(names)
+    said = [f"{name} = {value!r}" for name, value in names.items()]
+    left = [name for name in values if name not in names]
+    if left:
+        said.append(f"# {', '.join(left)}: no variable of the notebook; `%tune write` writes them")
+    print("\n".join(said) or "nothing is tuned, so there is nothing to set")  # noqa: T201
 
 
-def _load(shell: Any, rest: str) -> Any:
+def _write(session: Session, _: Sequence[str]) -> None:
+    from hpmagic.notebook.writeback import write_back
+
+    print(write_back(session))  # noqa: T201
+
+
+def _export(session: Session, words: Sequence[str]) -> None:
+    from hpmagic.export import export
+    from hpmagic.notebook.writeback import exported
+
+    form = words[0] if words else ""
+    if form not in FORMS:
+        hint = nearest(form, FORMS) if form else ""
+        raise OptionError(f"%tune export takes one of {', '.join(FORMS)}{hint}")
+    if len(words) > 2:
+        raise OptionError(f"%tune export takes one file, but got `{' '.join(words[1:])}`")
+    text = export(form, exported(session))
+    if len(words) == 1:
+        print(text, end="")  # noqa: T201
+        return
+    path = Path(words[1])
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"cannot write {path}: {error.strerror}") from None
+    print(f"written to {path}")  # noqa: T201
+
+
+def _ui(session: Session, _: Sequence[str]) -> Any:
+    from hpmagic.ui import links_to
+
+    links = links_to(session.study.record)
+    return Table(links.text(), links.html())
+
+
+def _resume(_: Session, __: Sequence[str]) -> None:
+    raise OptionError("`%tune resume` is not available yet in this version of hpmagic")
+
+
+def _load(session: Session, words: Sequence[str]) -> Any:
     from hpmagic.results import load
 
-    if not rest:
+    if not words:
         raise OptionError("%tune load needs a study's name; hpmagic.studies() lists them")
-    study = load(rest)
-    shell.user_ns["_study"] = study
+    study = load(" ".join(words))
+    session.bind(study)
     return study
 
 
 VERBS: dict[str, Verb] = {
-    "best": Verb("the best trial: its values, and what it gained over yours", _best),
-    "trials": Verb("the trials as a DataFrame", _trials),
-    "space": Verb("the search space as it was understood", _space),
-    "plot": Verb(
-        "a figure of the trials", _plot, "[history|parallel|importance|slice|contour|curves]"
-    ),
-    "apply": Verb("put the best values into the namespace", _apply),
-    "load": Verb("bring a study from MLflow", _load, "NAME"),
+    verb.name: verb
+    for verb in (
+        Verb("best", "the best trial: its values, and what it gained over yours", _best),
+        Verb("trials", "the trials as a DataFrame", _trials),
+        Verb("space", "the search space as it was understood", _space),
+        Verb(
+            "plot",
+            f"a figure: {', '.join(PLOTS)}",
+            _plot,
+            "[KIND]",
+            more="""
+
+KIND is one of
+
+  history     the objective by trial, with the best so far (when nothing is said)
+  parallel    each trial as a line through its values      params=a,b
+  importance  how much of the objective each value explains
+  slice       the objective by each value                  params=a,b
+  contour     the objective by two values                  x=a y=b
+  curves      a metric by step                             metric=NAME
+
+With several objectives, objective=NAME says which.""",
+            words=PLOTS,
+        ),
+        Verb(
+            "ui",
+            "MLflow's page that compares the trials",
+            _ui,
+            more="""
+Starts MLflow's server for the store in use, on this machine only, once a kernel; it ends with the
+kernel. Where the tracking URI is a server already, the links go there.""",
+        ),
+        Verb(
+            "apply",
+            "put the best values into the notebook's variables",
+            _apply,
+        ),
+        Verb(
+            "write",
+            "the cell again, with the best values written in it",
+            _write,
+            more="""
+Only the values change: comments, annotations and spacing stay as they are. The new version
+replaces the cell with `%tune write` (in a terminal it is the next prompt); running it is up to
+you.""",
+        ),
+        Verb(
+            "export",
+            f"a program that needs no hpmagic: {', '.join(FORMS)}",
+            _export,
+            "FORM [FILE]",
+            more="""
+
+FORM is one of
+
+  optuna  the same search as an Optuna study
+  ray     the same search for Ray Tune; no conditional values
+  script  no search: the best values, written in plain Python
+
+The cells entered before that the tune cell needs come first. Without FILE it is printed.""",
+            words=FORMS,
+        ),
+        Verb("load", "bring a study from MLflow", _load, "NAME"),
+        Verb("resume", "continue the study (not available yet)", _resume, "[options]"),
+    )
 }
 """Every verb, in the order of the help page."""
 
 
 def verbs_page() -> str:
     """The help page of ``%tune``."""
-    spelled = {f"%tune {name} {verb.takes}".rstrip(): verb.meaning for name, verb in VERBS.items()}
-    width = max(map(len, spelled))
-    return "\n".join(f"{words:<{width}}  {meaning}" for words, meaning in spelled.items())
+    width = max(len(verb.spelled) for verb in VERBS.values())
+    lines = [f"  {verb.spelled:<{width}}  {verb.meaning}" for verb in VERBS.values()]
+    return "\n".join([*lines, "", "  %tune VERB -h says more about a verb."])

@@ -63,7 +63,7 @@ RULES = (
     Rule(
         "grid",
         lambda s: s.fits,
-        "{combinations} combinations fit in {budget:g} trials",
+        "all {combinations} combinations fit in {budget:g} trials",
     ),
     Rule(
         "nsga2",
@@ -86,7 +86,7 @@ def choose(situation: Situation) -> tuple[str, str]:
     """The name of a tuner, and the reason in a few words.
 
     >>> choose(Situation(combinations=12, trials=30, objectives=1))
-    ('grid', '12 combinations fit in 30 trials')
+    ('grid', 'all 12 combinations fit in 30 trials')
     >>> choose(Situation(combinations=None, trials=30, objectives=1))[0]
     'bayes'
     """
@@ -105,7 +105,7 @@ class AutoTuner:
         name, why = choose(Situation.of(context))
         self._tuner = get_tuner(name).make(context)
         self.size = getattr(self._tuner, "size", None)
-        self.remark = f"auto: {name}, because {why}"
+        self.remark = f"auto: {name}, because {why}" if context.space else ""
 
     def ask(self) -> Proposal | None:
         """The next trial's values."""

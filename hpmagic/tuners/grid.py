@@ -59,8 +59,9 @@ class GridTuner:
         arithmetic = _arithmetic(context.space, sizes)
         if count > LARGEST and context.trials is None:
             raise TunerError(
-                f"{arithmetic}, more than {LARGEST:,}: say how many of them with `--trials N`, "
-                "make the grid coarser with n=, or take another tuner, such as `bayes`"
+                f"{arithmetic}, more than {LARGEST:,}: say how many to run with `--trials N` (it "
+                "ends when there are no more), make the grid coarser with n=, or take another "
+                "tuner, such as `bayes`"
             )
         spread = context.trials is not None and count > context.trials
         self.size = count if len(sizes) == len(context.space) else None
@@ -179,12 +180,14 @@ def grid_sizes(space: SearchSpace) -> dict[str, int]:
 
 
 def _arithmetic(space: SearchSpace, sizes: Mapping[str, int]) -> str:
+    if not space:
+        return "grid: nothing is tuned"
     count = math.prod(sizes.values())
     most = "at most " if any(space[name].conditional for name in sizes) else ""
     factors = " x ".join(f"{name} {size:,}" for name, size in sizes.items())
-    text = f"{most}{count:,} combination{'' if count == 1 else 's'}"
-    if len(sizes) > 1:
-        text = f"{factors} = {text}"
+    text = f"{factors} = {most}{count:,} combination{'' if count == 1 else 's'}"
     later = [name for name in space if name not in sizes]
+    if not sizes:
+        return f"grid: the values of {', '.join(later)}, known once drawn"
     more = f", times those of {', '.join(later)}, known once drawn" if later else ""
     return f"grid: {text}{more}"

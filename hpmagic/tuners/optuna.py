@@ -83,21 +83,19 @@ class OptunaTuner:
         proposal = settle(self._open, trial)
         if proposal is None and trial.origin is Origin.TUNER:
             self._foreign += 1
-        with _quiet():
-            if _is_useful(trial, len(self._study.directions)):
-                if proposal is None or not carried_out(proposal, trial):
-                    entered = self._enter(trial)
-                else:
-                    entered, proposal = proposal.trial, None
-                if entered is not None:
-                    self._end(entered, trial)
-            if proposal is not None:
-                self._study.tell(proposal.trial, state=optuna.trial.TrialState.FAIL)
+        if _is_useful(trial, len(self._study.directions)):
+            if proposal is None or not carried_out(proposal, trial):
+                entered = self._enter(trial)
+            else:
+                entered, proposal = proposal.trial, None
+            if entered is not None:
+                self._end(entered, trial)
+        if proposal is not None:
+            self._study.tell(proposal.trial, state=optuna.trial.TrialState.FAIL)
 
     def _begin(self) -> optuna.Trial:
         fixed = {dimension.name: dimension.theirs for dimension in self._always}
-        with _quiet():
-            return self._study.ask(fixed_distributions=fixed)
+        return self._study.ask(fixed_distributions=fixed)
 
     def _enter(self, trial: Trial) -> optuna.Trial | None:
         """A trial of Optuna's with these values; None when they mean nothing to it."""
@@ -137,8 +135,7 @@ class _Proposal:
 
     def suggest(self, parameter: Parameter) -> Any:
         """The sampler's value."""
-        with _quiet():
-            value = self._dimensions.of(parameter).suggest(self.trial)
+        value = self._dimensions.of(parameter).suggest(self.trial)
         self.values[parameter.name] = value
         return value
 
@@ -154,9 +151,15 @@ class TpeTuner(OptunaTuner):
         from optuna.samplers import TPESampler
 
         one = len(context.objectives) == 1
+        branches = one and any(
+            p.conditional or p.distribution is None or "{" in p.name
+            for p in context.space.parameters
+        )
         super().__init__(
             context,
-            lambda seed: TPESampler(seed=seed, multivariate=one, group=one, constant_liar=True),
+            lambda seed: TPESampler(
+                seed=seed, multivariate=one, group=branches, constant_liar=True
+            ),
         )
 
 
@@ -228,7 +231,7 @@ def _derived(seed: int, number: int) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna without its log lines and its warnings about what is experimental."""
+    """Make a study or a sampler without Optuna's log lines and its warnings about experiments."""
     import optuna
 
     level = optuna.logging.get_verbosity()

@@ -74,7 +74,7 @@ def server(command: list[str], folder: Path, url: str, env: Mapping[str, str]) -
 
 
 def _until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         if process.poll() is not None:
             break

@@ -166,6 +166,27 @@ def test_swallowed_pruning_is_raised_again_at_the_next_report(handler):
     assert outcome.bindings["epoch"] == 1
 
 
+def test_pruned_trial_that_swallows_everything_ends_as_its_cell_does():
+    outcome = trial(
+        """
+        rounds = 0
+        while True:
+            rounds += 1
+            try:
+                acc = rounds  # tune: maximize
+                if rounds > 30:
+                    break
+            except:
+                pass
+        """,
+        report=prune_at(3),
+    )
+    assert outcome.state is TrialState.PRUNED
+    assert outcome.bindings["rounds"] == 31
+    assert steps(outcome, "acc") == [0, 1, 2, 3]
+    assert outcome.reason == "pruned at step 3 of acc"
+
+
 def test_pruning_in_an_async_cell():
     outcome = trial(
         """

@@ -13,12 +13,14 @@ hopeless.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from hpmagic.tuners.bayes.encoding import Array
+from hpmagic.tuners.bayes.encoding import Array, Inputs
+from hpmagic.tuners.bayes.process import GaussianProcess
 
-__all__ = ["log_expected_improvement"]
+__all__ = ["Improvement", "log_expected_improvement"]
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 _HALF_LOG_HALF_PI = 0.5 * math.log(math.pi / 2.0)
@@ -32,6 +34,27 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     array([-0.9189])
     """
     return _log_h((best - mean) / deviation) + np.log(deviation)
+
+
+class Improvement:
+    """Expected improvement as a committee of processes sees it, each against its own best."""
+
+    def __init__(self, committee: Sequence[GaussianProcess], running: Inputs) -> None:
+        """Take the trials at ``running`` for granted."""
+        self._members = [
+            (process.believing(running), float(process.predict(process.inputs)[0].min()))
+            for process in committee
+        ]
+
+    def log(self, inputs: Inputs) -> Array:
+        """The logarithm of the members' mean expected improvement."""
+        from scipy.special import logsumexp
+
+        opinions = [
+            log_expected_improvement(*process.predict(inputs), best)
+            for process, best in self._members
+        ]
+        return np.asarray(logsumexp(opinions, axis=0) - math.log(len(opinions)))
 
 
 def _log_h(z: Array) -> Array:

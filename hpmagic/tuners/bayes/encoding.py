@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hpmagic.distributions import Choice, Distribution
 
-__all__ = ["Array", "Column", "Flags", "Points", "features"]
+__all__ = ["Array", "Column", "Flags", "Inputs", "Points", "features"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -149,10 +149,27 @@ class Points:
         return [row.tobytes() for row in rounded]
 
 
-def features(
-    points: Points, columns: Sequence[Column], conditional: Flags
-) -> tuple[Array, NDArray[np.intp]]:
-    """Coordinates for the Gaussian process, and to which column each coordinate belongs.
+@dataclass(frozen=True)
+class Inputs:
+    """What the Gaussian process sees of n trials.
+
+    ``features`` has shape (n, c); ``owner``, shape (c,), says to which of the d hyperparameters
+    each coordinate belongs; ``categories``, shape (d,), which of them have no order; ``reached``
+    how many of them a trial reaches on average.
+    """
+
+    features: Array
+    owner: NDArray[np.intp]
+    categories: Flags
+    reached: float
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.categories)
+
+
+def features(points: Points, columns: Sequence[Column], conditional: Flags) -> Inputs:
+    """Coordinates for the Gaussian process.
 
     Args:
         points: n trials.
@@ -176,7 +193,10 @@ def features(
             part = part * active[:, None]
         parts.append(part)
         owner.extend([index] * part.shape[1])
-    return np.concatenate(parts, axis=1), np.array(owner, dtype=np.intp)
+    owners = np.array(owner, dtype=np.intp)
+    categories = np.array([not column.ordered for column in columns])
+    reached = float(points.active.sum(axis=1).mean()) if len(points) else 0.0
+    return Inputs(np.concatenate(parts, axis=1), owners, categories, reached)
 
 
 def _is_number(value: object) -> bool:

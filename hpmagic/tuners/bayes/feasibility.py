@@ -9,10 +9,10 @@ value at all (Gelbart, Snoek and Adams, "Bayesian Optimization with Unknown Cons
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hpmagic.tuners.bayes.encoding import Array, Flags
-from hpmagic.tuners.bayes.process import GaussianProcess, Hyper, fit
+from hpmagic.tuners.bayes.encoding import Array, Flags, Inputs
+from hpmagic.tuners.bayes.evidence import Evidence, Hyper
+from hpmagic.tuners.bayes.process import GaussianProcess
 
 __all__ = ["Feasibility"]
 
@@ -20,19 +20,20 @@ __all__ = ["Feasibility"]
 class Feasibility:
     """The probability that a trial gives a value."""
 
-    def __init__(self, features: Array, owner: NDArray[np.intp], failed: Flags, dimensions: int):
-        """Fit to n trials: ``features`` of shape (n, c) and whether each ``failed``."""
+    def __init__(self, inputs: Inputs, failed: Flags) -> None:
+        """Fit to n trials and whether each ``failed``, shape (n,)."""
         labels = np.where(failed, 1.0, -1.0)
         self._centre = float(labels.mean())
-        self._process: GaussianProcess = fit(
-            features, owner, labels - self._centre, [Hyper.prior_mode(dimensions)], iterations=20
-        )
+        costs = labels - self._centre
+        start = Hyper.prior_mode(inputs)
+        hyper = Evidence(inputs, costs).mode([start], iterations=20)
+        self._process = GaussianProcess.given(hyper, inputs, costs)
 
-    def log_probability(self, features: Array) -> Array:
+    def log_probability(self, inputs: Inputs) -> Array:
         """The natural logarithm of the probability, at least log(0.001): no model is that sure."""
         from scipy.special import log_ndtr
 
-        mean, deviation = self._process.predict(features)
+        mean, deviation = self._process.predict(inputs)
         noise = np.exp(self._process.hyper.noise)
         score = -(mean + self._centre) / np.sqrt(deviation**2 + noise + 0.1)
         return np.asarray(np.maximum(log_ndtr(score), np.log(1e-3)))

@@ -12,11 +12,12 @@ import numpy as np
 from hpmagic.records import Origin, Trial, TrialState
 from hpmagic.space import Parameter
 from hpmagic.tuners.base import Proposal, TunerContext
-from hpmagic.tuners.bayes.acquisition import log_expected_improvement
+from hpmagic.tuners.bayes.acquisition import Improvement
 from hpmagic.tuners.bayes.activity import Activity
-from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Flags, Points, features
+from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Flags, Inputs, Points, features
+from hpmagic.tuners.bayes.evidence import Evidence, Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
-from hpmagic.tuners.bayes.process import GaussianProcess, Hyper, fit
+from hpmagic.tuners.bayes.process import GaussianProcess
 from hpmagic.tuners.bayes.search import best_point
 from hpmagic.tuners.bayes.targets import standardised
 
@@ -26,10 +27,17 @@ if TYPE_CHECKING:
 __all__ = ["BayesTuner"]
 
 _TAG = 0x6261796573
-_FEWEST, _MOST = 5, 10
-"""Trials before the first model: one a hyperparameter, within these bounds."""
+_FIRST = 4
+"""Sobol points before the first model, besides what a person chose."""
+_PER_BRANCH, _MOST_FIRST = 2, 10
+"""With branches, so many for each value of the largest choice, but no more than this in all."""
+_FEWEST = 3
+"""Trials with a value before the first model."""
 _ENOUGH = 250
 """Trials the model is fitted to at most."""
+_SMALL = 100
+"""Up to so many trials the likeliest hyperparameters are sought in full, and others beside them."""
+_OTHERS = 6
 _PARENTS = 5
 
 
@@ -99,9 +107,10 @@ class BayesTuner:
     def ask(self) -> Proposal:
         number = len(self._trials) + len(self._running)
         rng = np.random.default_rng([self._context.seed, _TAG, number])
-        modelled = sum(t.cost is not None for t in self._told)
-        if modelled < self._first_trials() or not self._columns:
-            units = self._sobol(number)
+        own = len(self._running) + sum(t.origin is Origin.TUNER for t in self._trials)
+        valued = sum(t.cost is not None for t in self._told)
+        if own < self._first() or valued < _FEWEST or not self._columns:
+            units = self._sobol(own)
         else:
             with self._one_thread():
                 units = self._search(rng)
@@ -131,8 +140,17 @@ class BayesTuner:
         cost = self._sign * trial.values[0] if usable and trial.values else None
         return _Told(units, cost, trial.state is TrialState.PRUNED)
 
-    def _first_trials(self) -> int:
-        return min(max(len(self._columns), _FEWEST), _MOST)
+    def _first(self) -> int:
+        """How many Sobol points come first.
+
+        Where there are branches each of them deserves more than one trial: a branch that was seen
+        once, at bad values, looks hopeless to the process.
+        """
+        if not any(parameter.conditional for parameter in self._context.space.values()):
+            return _FIRST
+        choices = [c.levels for c in self._columns.values() if not c.ordered]
+        widest = max((len(levels) for levels in choices if levels is not None), default=0)
+        return min(max(_FIRST, _PER_BRANCH * widest), _MOST_FIRST)
 
     def _sobol(self, number: int) -> dict[str, float]:
         """The point with this number of a scrambled Sobol sequence (Owen 1998)."""
@@ -151,37 +169,34 @@ class BayesTuner:
         activity = Activity.learn(told, columns)
         running = self._running_points(columns, activity)
 
-        def encoded(points: Points) -> Array:
-            return features(points, columns, activity.conditional)[0]
+        def inputs(points: Points) -> Inputs:
+            return features(points, columns, activity.conditional)
 
         failed = np.array([t.cost is None for t in self._told])
         costs = self._costs(failed)
         kept = _most_telling(costs, _ENOUGH)
         modelled = told.take(np.flatnonzero(~failed)[kept])
-        model = self._fitted(modelled, standardised(costs[kept]), columns, activity.conditional)
-        inputs = encoded(modelled)
-        expected, _ = model.predict(inputs)
-        best = float(expected.min())
-        model = model.believing(encoded(running))
-        safe = self._feasibility(told, failed, columns, activity.conditional)
+        committee = self._committee(inputs(modelled), standardised(costs[kept]), rng)
+        improvement = Improvement(committee, inputs(running))
+        newest = slice(-_ENOUGH, None)
+        safe = Feasibility(inputs(told.take(newest)), failed[newest]) if failed.any() else None
 
         def worth(points: Points) -> Array:
-            inputs = encoded(points)
-            mean, deviation = model.predict(inputs)
-            value = log_expected_improvement(mean, deviation, best)
-            return value if safe is None else value + safe.log_probability(inputs)
+            seen = inputs(points)
+            value = improvement.log(seen)
+            return value if safe is None else value + safe.log_probability(seen)
 
         def complete(units: Array) -> Points:
             return Points(units, activity.predict(units))
 
+        expected, _ = committee[0].predict(committee[0].inputs)
         parents = modelled.take(np.argsort(expected, kind="stable")[:_PARENTS])
-        guesses = rng.random(parents.units.shape)
-        usable = parents.active & (parents.units != UNKNOWN)
+        known = parents.active & (parents.units != UNKNOWN)
         found = best_point(
             worth,
             complete,
             columns,
-            parents=np.where(usable, parents.units, guesses),
+            parents=np.where(known, parents.units, rng.random(known.shape)),
             seen={*told.keys(), *running.keys()},
             rng=rng,
         )
@@ -204,30 +219,24 @@ class BayesTuner:
             costs = np.where(pruned, np.maximum(costs, np.median(costs[~pruned])), costs)
         return costs
 
-    def _fitted(
-        self, points: Points, costs: Array, columns: Sequence[Column], conditional: Flags
-    ) -> GaussianProcess:
-        inputs, owner = features(points, columns, conditional)
-        mode = Hyper.prior_mode(len(columns))
-        starts = [mode]
+    def _committee(
+        self, inputs: Inputs, costs: Array, rng: np.random.Generator
+    ) -> list[GaussianProcess]:
+        """The likeliest process first, then some that are nearly as likely."""
+        small = len(costs) <= _SMALL
+        start = Hyper.prior_mode(inputs)
+        starts = [start]
         if self._scales is not None:
-            pairs = zip(columns, mode.lengths, strict=True)
-            lengths = np.array([self._lengths.get(c.name, usual) for c, usual in pairs])
+            pairs = zip(self._columns, start.lengths, strict=True)
+            lengths = np.array([self._lengths.get(name, usual) for name, usual in pairs])
             last = Hyper(lengths, *self._scales)
-            starts = [last] if len(costs) > 100 else [last, mode]
-        model = fit(inputs, owner, costs, starts, iterations=40 if len(costs) <= 100 else 8)
-        self._lengths = dict(zip((c.name for c in columns), map(float, model.hyper.lengths)))
-        self._scales = (model.hyper.amplitude, model.hyper.noise)
-        return model
-
-    def _feasibility(
-        self, told: Points, failed: Flags, columns: Sequence[Column], conditional: Flags
-    ) -> Feasibility | None:
-        if not failed.any():
-            return None
-        recent = slice(-_ENOUGH, None)
-        inputs, owner = features(told.take(recent), columns, conditional)
-        return Feasibility(inputs, owner, failed[recent], len(columns))
+            starts = [last, start] if small else [last]
+        evidence = Evidence(inputs, costs)
+        mode = evidence.mode(starts, iterations=40 if small else 8)
+        self._lengths = dict(zip(self._columns, map(float, mode.lengths), strict=True))
+        self._scales = (mode.amplitude, mode.noise)
+        others = evidence.around(mode, _OTHERS, rng) if small else []
+        return [GaussianProcess.given(hyper, inputs, costs) for hyper in (mode, *others)]
 
 
 def _agreement(planned: _Planned, trial: Trial) -> int:

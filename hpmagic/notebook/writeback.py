@@ -1,0 +1,84 @@
+"""The tune cell again: with the best values written in it, or as a program of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpmagic.distributions import is_literal
+from hpmagic.errors import OptionError
+from hpmagic.notebook.header import CellText, without_header
+from hpmagic.notebook.session import Session
+from hpmagic.notebook.source import as_python
+from hpmagic.ranking import best_trial
+from hpmagic.results import Study
+from hpmagic.rewrite import Rewritten, difference, rewrite
+
+if TYPE_CHECKING:
+    from hpmagic.export.search import Search
+
+__all__ = ["best_texts", "exported", "rewritten", "write_back"]
+
+
+def write_back(session: Session) -> str:
+    """Offer the front end the new version of the cell; says what changed.
+
+    Raises:
+        HpmagicError: no study has run, or none of its trials to the end.
+    """
+    study = session.study
+    cell = session.ran_as(study).cell
+    new, result = rewritten(session, study, cell)
+    if new == cell.whole:
+        said = "the cell has the best values already"
+    else:
+        session.shell.set_next_input(new, replace=True)
+        said = difference(cell.whole, new)
+    left = [name for name in result.left if name in study.best_params]
+    if left:
+        said += f"\n# not written, because one line makes several values: {', '.join(left)}"
+    return said
+
+
+def rewritten(session: Session, study: Study, cell: CellText) -> tuple[str, Rewritten]:
+    """The whole cell with the study's best values."""
+    python = as_python(cell.body, session.shell.transform_cell)
+    result = rewrite(cell.body, best_texts(study), python=python)
+    head = cell.whole.splitlines(keepends=True)[: cell.first_line - 1]
+    new = "".join(head) + result.text
+    return new if cell.whole.endswith("\n") else new.rstrip("\n"), result
+
+
+def best_texts(study: Study) -> dict[str, object]:
+    """The best values; an object as the text that stands for it in its annotation."""
+    trial = best_trial(study.record.trials, study.objectives)
+    if trial is None:
+        raise OptionError(f"no trial of {study.name} ran to its end, so there is no best one")
+    return {
+        name: value if is_literal(value) else trial.distributions[name].label(value)
+        for name, value in trial.params.items()
+    }
+
+
+def exported(session: Session) -> Search:
+    """The last study, with what was entered before it, as something to export."""
+    from hpmagic.export.search import EarlierCell, Search
+
+    study = session.study
+    ran = session.ran_as(study)
+    transform = session.shell.transform_cell
+    earlier = []
+    for text in ran.earlier:
+        plain = _plainly(session, text)
+        try:
+            earlier.append(EarlierCell(plain, as_python(plain, transform)))
+        except SyntaxError:  # not Python even to IPython: it cannot have run
+            continue
+    return Search(study.record, ran.cell.body, as_python(ran.cell.body, transform), tuple(earlier))
+
+
+def _plainly(session: Session, text: str) -> str:
+    """An earlier cell without its header; an earlier study's cell has its best values in it."""
+    for ran in session.ran:
+        if ran.cell.whole == text and best_trial(ran.study.record.trials, ran.study.objectives):
+            text = rewritten(session, ran.study, ran.cell)[0]
+    return without_header(text)

@@ -1,0 +1,144 @@
+"""``hpmagic run``: check a file, run its cells, and write back what was best."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpmagic.cells import FileCell, read_cells
+from hpmagic.errors import OptionError
+from hpmagic.options import parse_line
+
+__all__ = ["run_file", "tune_cell"]
+
+
+def run_file(
+    path: Path,
+    over: Sequence[str],
+    tuners: Iterable[str],
+    *,
+    only: int | None = None,
+    write: bool = False,
+) -> int:
+    """Run a file's cells; what the process should exit with.
+
+    Args:
+        path: a script or a notebook.
+        over: words that win over each header's own.
+        tuners: the known tuners.
+        only: which of the tune cells is a study; all of them when None.
+        write: write the best values into the file.
+
+    Raises:
+        OptionError: the words or the file are wrong; nothing has run.
+        SyntaxError: so is a tune cell.
+        HelpAsked: ``-h`` is among the words.
+    """
+    from hpmagic.fileshell import file_shell
+
+    cells = read_cells(path)
+    last = tune_cell(path, cells, only) if only is not None else None
+    studies = [cell for cell in cells if cell.header is not None] if last is None else [last]
+    if not studies:
+        raise OptionError(f"{path} has no tune cell: begin one with `# @tune` or `%%tune`")
+    for cell in studies:
+        _check(path, cell, over, list(tuners))
+    written: list[tuple[FileCell, str]] = []
+    code = 0
+    with file_shell(path, over) as shell:
+        for cell in cells:
+            result = shell.run(cell, as_study=cell in studies)
+            sys.stdout.flush()
+            if not result.success:
+                code = _code(result)
+                break
+            if write and cell in studies:
+                written.append((cell, _with_best(path, cell, shell.magics)))
+            if cell is last:
+                break
+    _write(path, cells, written)
+    return code
+
+
+def tune_cell(path: Path, cells: Sequence[FileCell], place: int | None) -> FileCell:
+    """The tune cell of that place, counted from 1; the only one when None.
+
+    Raises:
+        OptionError: there is none, or several and no place was given.
+    """
+    tuned = [cell for cell in cells if cell.header is not None]
+    if not tuned:
+        raise OptionError(f"{path} has no tune cell: begin one with `# @tune` or `%%tune`")
+    if place is None and len(tuned) > 1:
+        lines = "; ".join(f"{n}: {c.header.spelled}" for n, c in enumerate(tuned, 1) if c.header)
+        raise OptionError(f"{path} has {len(tuned)} tune cells, so say which ({lines})")
+    if place is not None and not 1 <= place <= len(tuned):
+        count = "one tune cell" if len(tuned) == 1 else f"{len(tuned)} tune cells"
+        raise OptionError(f"{path} has {count}, but got cell {place}")
+    return tuned[(place or 1) - 1]
+
+
+def _check(path: Path, cell: FileCell, over: Sequence[str], tuners: Sequence[str]) -> None:
+    """Read words and annotations, so that mistakes in them are found before anything runs."""
+    header = cell.header
+    assert header is not None
+    known_later = "$" in header.args or "{" in header.args
+    parse_line("" if known_later else header.args, tuners, over=over)
+    cell.read(path)
+
+
+def _code(result: Any) -> int:
+    """What to exit with after a cell that did not end well."""
+    error = result.error_before_exec or result.error_in_exec
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(bool(error.code))
+    return 1
+
+
+def _with_best(path: Path, cell: FileCell, magics: Any) -> str:
+    """The cell with the best values of the study that has just run."""
+    from hpmagic.notebook.writeback import rewritten
+
+    ran = magics.session.ran[-1]
+    if not any(trial.values for trial in ran.study.record.trials):
+        return cell.text
+    new, _ = rewritten(magics.session, ran.study, ran.cell)
+    # The shell saw a script's cell below as many blank lines as the file has lines above it.
+    above = cell.line - 1 if path.suffix == ".py" else 0
+    return "".join(new.splitlines(keepends=True)[above:])
+
+
+def _write(path: Path, cells: Sequence[FileCell], new: Sequence[tuple[FileCell, str]]) -> None:
+    """Replace cells of the file, the last one first: line numbers above it stay true."""
+    from hpmagic.rewrite import difference
+
+    changed = [(cell, text) for cell, text in new if text != cell.text]
+    if not changed:
+        return
+    if read_cells(path) != list(cells):
+        raise OptionError(f"{path} has changed while it ran, so nothing was written into it")
+    whole = path.read_text(encoding="utf-8")
+    for cell, text in reversed(changed):
+        whole = _replaced(path, whole, cell, text)
+    path.write_text(whole, encoding="utf-8")
+    for cell, text in changed:
+        print(difference(cell.text, text))  # noqa: T201
+
+
+def _replaced(path: Path, text: str, cell: FileCell, new: str) -> str:
+    if path.suffix == ".py":
+        lines = text.splitlines(keepends=True)
+        count = len(cell.text.splitlines())
+        return "".join([*lines[: cell.line - 1], new, *lines[cell.line - 1 + count :]])
+    notebook = json.loads(text)
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    source = code[cell.number - 1]
+    as_lines = isinstance(source["source"], list)
+    source["source"] = new.splitlines(keepends=True) if as_lines else new
+    end = "\n" if text.endswith("\n") else ""
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + end

@@ -1,0 +1,48 @@
+"""Runs MLflow's server until whoever started it is gone: ``python -m hpmagic.serve PORT URI``.
+
+The one who starts this holds the other end of its standard input. When that closes, because of an
+orderly end or a kill, the server ends too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+__all__ = ["command", "main"]
+
+
+def command(port: int, uri: str) -> list[str]:
+    """MLflow's server as light as it can be, for this machine only."""
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    return [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *where]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve; returns the server's exit code."""
+    port, uri = arguments
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(  # noqa: S603
+        command(int(port), uri), stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+    )
+    threading.Thread(target=_stop_when_alone, args=(server,), daemon=True).start()
+    return server.wait()
+
+
+def _stop_when_alone(server: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        sys.stdin.buffer.read()
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+    else:
+        server.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

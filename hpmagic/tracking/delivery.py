@@ -1,0 +1,486 @@
+"""From the records of a spool to runs in MLflow, each exactly once however often it is tried."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hpmagic.ranking import best_trial
+from hpmagic.records import (
+    Origin,
+    Output,
+    Report,
+    StudyFinished,
+    StudyInfo,
+    StudyRecord,
+    Trial,
+    TrialState,
+)
+from hpmagic.tracking import closing, runs, schema
+from hpmagic.tracking.codec import curves_of, info_from_json, reports_of, trial_from_json
+from hpmagic.tracking.frames import Record
+from hpmagic.tracking.place import Place
+from hpmagic.tracking.schema import Kind, MlflowTag, Tag
+from hpmagic.tracking.store import Point, Store, first_line, is_final
+
+__all__ = ["ABANDONED", "Delivery", "Header", "blobs_of"]
+
+LONG = 2.0
+"""Seconds after which a trial that still runs is shown in MLflow."""
+OFTEN = 1.0
+"""Seconds between two updates of the parent run, or of a trial that runs."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first record of a spool: which study, and where it goes.
+
+    ``common`` are tags of every run. ``exact`` says that the cell itself logs to the runs too.
+    """
+
+    study_id: str
+    info: StudyInfo
+    place: Place
+    common: Mapping[str, str]
+    exact: bool
+
+    @classmethod
+    def of(cls, record: Record) -> Header:
+        """Read it.
+
+        Raises:
+            ValueError: it is no such record.
+        """
+        data = record.data
+        try:
+            if record.kind != "study":
+                raise ValueError(f"a spool begins with a study, not with `{record.kind}`")
+            return cls(
+                str(data["id"]),
+                info_from_json(data["info"]),
+                Place.from_json(data["place"]),
+                {str(name): str(text) for name, text in data["common"].items()},
+                bool(data["exact"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not the beginning of a spool: {error!r}") from error
+
+
+@dataclass
+class _Running:
+    """A trial that has begun and not ended."""
+
+    origin: Origin
+    start: float
+    reports: list[Report] = field(default_factory=list)
+    sent: int = 0
+    looked: float = 0.0
+    refused: str = ""
+
+
+class Delivery:
+    """Brings a study's records into a store.
+
+    Every method may be called again after it raised. A trial's identity is the study's id and its
+    number, both tags of its run: after a request whose outcome is unknown, the store is asked which
+    runs there are before another is made.
+
+    Args:
+        header: the study.
+        store: where it goes.
+        fresh: nothing of the study can be in the store yet.
+        quiet: warnings may be turned off for a moment; not while a trial runs, since that would
+            meddle with its own.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        store: Store,
+        *,
+        fresh: bool,
+        quiet: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.header = header
+        self.store = store
+        self.parent_id: str | None = None
+        self.name = header.info.name
+        self.run_ids: dict[int, str] = {}
+        self.trials: dict[int, Trial] = {}
+        self.closed = False
+        self._known = runs.known_of(header.info)
+        self._quiet = quiet
+        self._clock = clock
+        self._sure = fresh
+        self._doubted = not fresh
+        self._parent_ready = False
+        self._done: set[int] = set()
+        self._running: dict[int, _Running] = {}
+        self._best: dict[str, float] = {}
+        self._points: list[Point] = []
+        self._parent_told = 0.0
+
+    @property
+    def done(self) -> frozenset[int]:
+        """The numbers of the trials that are in the store, whole."""
+        return frozenset(self._done)
+
+    def accept(self, record: Record) -> None:
+        """Deliver one record.
+
+        Raises:
+            Exception: what MLflow raises; ask `is_final` whether to try again.
+        """
+        self._make_sure()
+        if self.closed:
+            return
+        match record.kind:
+            case "study":
+                self.ensure_parent()
+            case "began":
+                number = int(record.data["number"])
+                origin, start = Origin(record.data["origin"]), float(record.data["start"])
+                self._running.setdefault(number, _Running(origin, start))
+            case "reports":
+                running = self._running.get(int(record.data["number"]))
+                if running is not None:
+                    running.reports += reports_of(record.data)
+            case "trial":
+                self._trial(record)
+            case "end":
+                data = record.data
+                best = data["best"]
+                self.finish(
+                    StudyFinished(str(data["state"]), str(data["reason"]), float(data["end"]), best)
+                )
+
+    def tick(self) -> None:
+        """Show what runs for long, and the best so far: for when there is nothing to deliver."""
+        now = self._clock()
+        for number, running in list(self._running.items()):
+            if now - running.start < LONG or now - running.looked < OFTEN:
+                continue
+            running.looked = now
+            self.ensure_run(number)
+            self._send_points(number, running)
+        if self._points and now - self._parent_told >= OFTEN:
+            self._tell_parent()
+
+    def ensure_parent(self) -> str:
+        """The parent run's id; the run is made if need be."""
+        self._make_sure()
+        if self.parent_id is None or not self._parent_ready:
+            facts = runs.parent_facts(self.header.study_id, self.header.info, self.header.common)
+            if self.parent_id is None:
+                self.name = self._free_name(self.header.info.name)
+                start = schema.milliseconds(self.header.info.start)
+                with self._doubt():
+                    self.parent_id = self.store.create_run(self.name, start, facts.tags)
+            self._settle_name()
+            self.store.log(self.parent_id, params=facts.params)
+            self.store.put(self.parent_id, facts.files)
+            self._parent_ready = True
+        return self.parent_id
+
+    def ensure_run(self, number: int) -> str:
+        """The run's id of a trial that has begun; the run is made if need be."""
+        parent_id = self.ensure_parent()
+        if number not in self.run_ids:
+            running = self._running[number]
+            tags = {
+                **self.header.common,
+                MlflowTag.PARENT: parent_id,
+                Tag.KIND: Kind.TRIAL,
+                Tag.STUDY: self.header.study_id,
+                Tag.NUMBER: str(number),
+                Tag.STATE: schema.RUNNING,
+                Tag.ORIGIN: running.origin.value,
+            }
+            self._create(number, f"trial {number}", schema.milliseconds(running.start), tags)
+        return self.run_ids[number]
+
+    def begin(self, number: int, origin: Origin, start: float) -> str:
+        """A trial begins and its run must be there at once; the run's id."""
+        self._running.setdefault(number, _Running(origin, start))
+        return self.ensure_run(number)
+
+    def refuse(self, record: Record, error: Exception) -> None:
+        """The store will not have a record; its run, if there is one, is closed all the same."""
+        running = self._running.get(record.data.get("number", -1))
+        if running is not None:
+            running.refused = f"MLflow refused it: {first_line(error)}"
+
+    def finish(self, finished: StudyFinished, *, abandoned: bool = False) -> None:
+        """Close what is open, and the study."""
+        parent_id = self.ensure_parent()
+        if self.closed:
+            return
+        for number in list(self._running):
+            if abandoned or number in self.run_ids:
+                self._interrupt(number, finished)
+        if self._doubted or (self.store.remote and self.header.exact):
+            self._look_up()
+        record = self._record(finished)
+        self.store.put(parent_id, closing.closing_files(record, quiet=self._quiet))
+        self._tell_parent(
+            {
+                Tag.STATE: finished.state,
+                Tag.REASON: finished.reason,
+                Tag.COLUMNS: schema.as_json(self._columns()),
+                MlflowTag.NOTE: closing.note(record),
+            }
+        )
+        status = {"complete": "FINISHED", "failed": "FAILED"}.get(finished.state, "KILLED")
+        self.store.end_run(parent_id, status, schema.milliseconds(finished.end))
+        self.closed = True
+
+    def abandon(self) -> None:
+        """The kernel died: close its trials and its study as interrupted."""
+        ends = [t.start + t.duration for t in self.trials.values()]
+        ends += [r.reports[-1].time if r.reports else r.start for r in self._running.values()]
+        end = max([self.header.info.start, *ends])
+        best = best_trial(list(self.trials.values()), self.header.info.objectives)
+        self.finish(
+            StudyFinished("interrupted", ABANDONED, end, None if best is None else best.number),
+            abandoned=True,
+        )
+
+    def _trial(self, record: Record) -> None:
+        trial = trial_from_json(record.data, self._known)
+        reports = reports_of(record.data)
+        if trial.number not in self._done:
+            others = record.data["distributions"]
+            self._deliver(trial, reports, others, _output_of(record.blobs))
+        self._running.pop(trial.number, None)
+        self._remember(trial)
+        if self._clock() - self._parent_told >= OFTEN:
+            self._tell_parent()
+
+    def _deliver(
+        self,
+        trial: Trial,
+        reports: list[Report],
+        distributions: Mapping[str, Any],
+        output: Output,
+    ) -> None:
+        facts = runs.child_facts(
+            trial,
+            reports,
+            study_id=self.header.study_id,
+            parent_id=self.ensure_parent(),
+            common=self.header.common,
+            known=self._known,
+            distributions=distributions,
+            exact=self.header.exact,
+        )
+        number, points, tags = trial.number, list(facts.points), dict(facts.tags)
+        if number in self._done:  # found when the store was asked
+            return
+        running = self._running.get(number)
+        if running is not None and running.reports[: running.sent] == reports[: running.sent]:
+            points = points[running.sent :]
+        if number not in self.run_ids:
+            self._create(number, facts.name, schema.milliseconds(trial.start), tags)
+            tags = {}
+        else:
+            tags[MlflowTag.RUN_NAME] = facts.name
+        run_id = self.run_ids[number]
+        self._log(run_id, points, facts.params, tags)
+        self.store.put(run_id, {**facts.files, **runs.output_files(output)})
+        end = schema.milliseconds(trial.start + trial.duration)
+        self.store.end_run(run_id, schema.STATUS[trial.state], end)
+        self._done.add(number)
+
+    def _log(
+        self, run_id: str, points: list[Point], params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> None:
+        try:
+            self.store.log(run_id, points, params, tags)
+        except Exception as error:
+            # The cell may have logged a parameter of the same name: then its text stands, since
+            # params cannot be changed, and the record has ours.
+            if not self.header.exact or not is_final(error):
+                raise
+            there = self.store.run(run_id).data.params
+            free = {name: text for name, text in params.items() if there.get(name, text) == text}
+            if len(free) == len(params):
+                raise
+            self.store.log(run_id, points, free, tags)
+
+    def _interrupt(self, number: int, finished: StudyFinished) -> None:
+        """Close the run of a trial that never ended."""
+        running = self._running[number]
+        end = max([running.start, finished.end, *(r.time for r in running.reports)])
+        trial = Trial(
+            number=number,
+            state=TrialState.INTERRUPTED,
+            params={},
+            distributions={},
+            values=None,
+            metrics={r.name: r.value for r in running.reports},
+            curves=curves_of(running.reports),
+            origin=running.origin,
+            start=running.start,
+            duration=end - running.start,
+            reason=running.refused or finished.reason,
+        )
+        self._deliver(trial, running.reports, {}, Output())
+        del self._running[number]
+        self._remember(trial)
+
+    def _send_points(self, number: int, running: _Running) -> None:
+        points = [runs.point_of(report) for report in running.reports[running.sent :]]
+        if points:
+            self.store.log(self.run_ids[number], points)
+            running.sent += len(points)
+
+    def _remember(self, trial: Trial) -> None:
+        if trial.number in self.trials:
+            return
+        self.trials[trial.number] = replace(trial, run_id=self.run_ids.get(trial.number))
+        points, self._best = runs.best_points(trial, self._best, self.header.info.objectives)
+        self._points += points
+
+    def _tell_parent(self, more: Mapping[str, str] | None = None) -> None:
+        """The best so far, as metrics and tags."""
+        tags = {Tag.TRIALS: str(len(self.trials)), **(more or {})}
+        tags |= runs.best_tags(list(self.trials.values()), self.header.info.objectives)
+        tags |= schema.name_tags(self._best)
+        points, self._points = self._points, []
+        try:
+            self.store.log(self.ensure_parent(), points, tags=tags)
+        except BaseException:
+            self._points = points + self._points
+            raise
+        self._parent_told = self._clock()
+
+    def _record(self, finished: StudyFinished) -> StudyRecord:
+        return StudyRecord(
+            replace(self.header.info, name=self.name),
+            tuple(self.trials[number] for number in sorted(self.trials)),
+            finished,
+            self.parent_id,
+            self.store.experiment_id,
+            self.store.uri,
+        )
+
+    def _columns(self) -> dict[str, list[str]]:
+        trials = [self.trials[number] for number in sorted(self.trials)]
+        return {
+            "params": list(dict.fromkeys(name for t in trials for name in t.params)),
+            "metrics": list(dict.fromkeys(name for t in trials for name in t.metrics)),
+        }
+
+    def _create(self, number: int, name: str, start: int, tags: Mapping[str, str]) -> None:
+        with self._doubt():
+            self.run_ids[number] = self.store.create_run(name, start, tags)
+
+    @contextmanager
+    def _doubt(self) -> Iterator[None]:
+        """When a request within fails, it may have been carried out all the same."""
+        try:
+            yield
+        except BaseException:
+            self._sure, self._doubted = False, True
+            raise
+
+    def _make_sure(self) -> None:
+        if not self._sure:
+            self._look_up()
+            self._sure = True
+
+    def _look_up(self) -> None:
+        """Learn which runs of the study there are; of several for one trial, one stays."""
+        parents: list[Any] = []
+        found: dict[int, list[Any]] = {}
+        named: set[str] = {self.parent_id} if self.parent_id else set()
+        for run in self.store.runs(Tag.STUDY, self.header.study_id):
+            tags = run.data.tags
+            if tags.get(Tag.KIND) == Kind.STUDY:
+                parents.append(run)
+            elif tags.get(Tag.NUMBER, "").isdigit():
+                found.setdefault(int(tags[Tag.NUMBER]), []).append(run)
+                named.add(tags.get(MlflowTag.PARENT, ""))
+        parents.sort(key=lambda run: (run.info.run_id not in named, run.info.run_id))
+        for run in parents[:1]:
+            self.parent_id, self.name = run.info.run_id, run.info.run_name or self.name
+            self.closed = run.info.status != "RUNNING"
+        for run in parents[1:]:
+            self.store.delete_run(run.info.run_id)
+        for number, several in found.items():
+            several.sort(key=lambda run: (not _ended(run), run.info.run_id))
+            if number in self.run_ids:
+                several.sort(key=lambda run: run.info.run_id != self.run_ids[number])
+            kept, *rest = several
+            self.run_ids[number] = kept.info.run_id
+            if _ended(kept):
+                self._done.add(number)
+            for run in rest:
+                self.store.delete_run(run.info.run_id)
+
+    def _free_name(self, name: str) -> str:
+        """The name, or the first of ``name-2``, ``name-3``, ... that no study has."""
+        taken = {run.info.run_name for run in self._namesakes(name)}
+        if name not in taken:
+            return name
+        number = 2
+        while f"{name}-{number}" in taken:
+            number += 1
+        return f"{name}-{number}"
+
+    def _settle_name(self) -> None:
+        """See that nobody took the name at the same moment; else take the next.
+
+        Whoever sees a namesake gives way, after a moment that differs from one to the other.
+        """
+        assert self.parent_id is not None
+        while True:
+            others = [
+                run.info.run_name
+                for run in self._namesakes(self.name)
+                if run.info.run_id != self.parent_id
+            ]
+            if self.name not in others:
+                return
+            time.sleep(secrets.randbelow(100) / 1000)
+            self.name = self._free_name(self.header.info.name)
+            self.store.log(self.parent_id, tags={MlflowTag.RUN_NAME: self.name})
+
+    def _namesakes(self, name: str) -> list[Any]:
+        return self.store.runs(Tag.KIND, Kind.STUDY, name_begins=name)
+
+
+ABANDONED = "the kernel ended before the study did"
+"""Why a study is interrupted that nobody closed."""
+
+
+def _ended(run: Any) -> bool:
+    return run.info.status != "RUNNING" and run.data.tags.get(Tag.STATE) in schema.STATUS
+
+
+def _output_of(blobs: Mapping[str, bytes]) -> Output:
+    def text(name: str) -> str:
+        return blobs.get(name, b"").decode("utf-8", "replace")
+
+    figures = tuple(blob for name, blob in blobs.items() if name.startswith("figure"))
+    return Output(text("stdout"), text("stderr"), figures, text("traceback"))
+
+
+def blobs_of(output: Output) -> dict[str, bytes]:
+    """What a trial printed and drew, for the spool."""
+    blobs = {
+        name: text.encode("utf-8", "replace")
+        for name, text in (
+            ("stdout", output.stdout),
+            ("stderr", output.stderr),
+            ("traceback", output.traceback),
+        )
+        if text
+    }
+    return blobs | {f"figure{n}": image for n, image in enumerate(output.figures)}

@@ -1,0 +1,154 @@
+"""Events of a study into its spool, on the loop's own thread: all that a trial has to wait for."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hpmagic import __version__
+from hpmagic.errors import StoreError
+from hpmagic.records import (
+    Event,
+    MetricReported,
+    Origin,
+    Report,
+    StudyFinished,
+    StudyInfo,
+    StudyStarted,
+    Trial,
+    TrialFinished,
+    TrialStarted,
+)
+from hpmagic.tracking.codec import info_to_json, trial_to_json
+from hpmagic.tracking.delivery import Header, blobs_of
+from hpmagic.tracking.frames import encode
+from hpmagic.tracking.home import spool_directory
+from hpmagic.tracking.origin import person_tags
+from hpmagic.tracking.place import Place
+from hpmagic.tracking.runs import known_of
+from hpmagic.tracking.spool import Spool
+
+__all__ = ["Ledger", "RunningTrial", "writable_directory"]
+
+FLUSH: Final = 1.0
+"""Seconds after which the reports of a trial that still runs go to the disk."""
+
+_HINT = "set HPMAGIC_HOME to a folder that can be written to"
+
+
+@dataclass
+class RunningTrial:
+    """A trial that has begun: who chose its values, and its reports so far."""
+
+    origin: Origin
+    start: float
+    flushed: float
+    reports: list[Report] = field(default_factory=list)
+    written: int = 0
+
+
+class Ledger:
+    """A `Listener` that takes events down.
+
+    A trial's end is on the medium when the call returns. Of a trial that still runs the reports are
+    written about once a second.
+
+    Args:
+        directory: for the spool.
+        place: where the study is to be delivered.
+        exact: the cell may log to its runs by itself.
+    """
+
+    def __init__(self, directory: Path, place: Place, *, exact: bool) -> None:
+        self.spool: Spool | None = None
+        self.header: Header | None = None
+        self.running: dict[int, RunningTrial] = {}
+        self.ended = False
+        self._directory = directory
+        self._place = place
+        self._exact = exact
+        self._known: Mapping[str, Any] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take down an event.
+
+        Raises:
+            StoreError: the study's spool cannot be made.
+        """
+        match event:
+            case MetricReported(number=number, report=report):
+                self._reported(number, report)
+            case TrialStarted(number=number, origin=origin, start=start):
+                self.running[number] = RunningTrial(origin, start, start)
+                self._write("began", asdict(event))
+            case TrialFinished(trial=trial):
+                self._finished(trial)
+            case StudyStarted(info=info):
+                self._started(info)
+            case StudyFinished():
+                self.ended = True
+                self._write("end", asdict(event), durable=True)
+
+    def _started(self, info: StudyInfo) -> None:
+        header = Header(
+            uuid.uuid4().hex, info, self._place, person_tags(info.source_name), self._exact
+        )
+        try:
+            self.spool = Spool.create(self._directory, header.study_id)
+        except OSError as error:
+            raise StoreError(f"trials cannot be kept on disk ({error}); {_HINT}") from None
+        self.header, self._known = header, known_of(info)
+        data = {
+            "id": header.study_id,
+            "info": info_to_json(info),
+            "place": self._place.as_json(),
+            "common": dict(header.common),
+            "exact": header.exact,
+            "version": __version__,
+            "process": os.getpid(),
+        }
+        self._write("study", data, durable=True)
+
+    def _reported(self, number: int, report: Report) -> None:
+        running = self.running.get(number)
+        if running is None:
+            return
+        running.reports.append(report)
+        if report.time - running.flushed >= FLUSH:
+            new = running.reports[running.written :]
+            lines = [[r.name, r.value, r.step, r.time] for r in new]
+            self._write("reports", {"number": number, "reports": lines})
+            running.written, running.flushed = len(running.reports), report.time
+
+    def _finished(self, trial: Trial) -> None:
+        running = self.running.pop(trial.number, None)
+        reports = running.reports if running is not None else []
+        data = trial_to_json(trial, self._known, reports)
+        self._write("trial", data, blobs_of(trial.output), durable=True)
+
+    def _write(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        blobs: Mapping[str, bytes] | None = None,
+        *,
+        durable: bool = False,
+    ) -> None:
+        if self.spool is not None:
+            self.spool.append(encode(kind, data, blobs), durable=durable)
+
+
+def writable_directory() -> Path:
+    """Where spools go.
+
+    Raises:
+        StoreError: nowhere can be written to.
+    """
+    try:
+        return spool_directory()
+    except OSError as error:
+        raise StoreError(f"trials cannot be kept on disk ({error}); {_HINT}") from None

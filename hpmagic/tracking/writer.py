@@ -1,0 +1,190 @@
+"""The listener that remembers a study: on disk at once, in MLflow soon."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from typing import Any, Final
+
+from hpmagic.errors import HpmagicWarning
+from hpmagic.execution.interrupt import held
+from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished
+from hpmagic.tracking.active import active_trial
+from hpmagic.tracking.courier import Courier
+from hpmagic.tracking.ledger import Ledger, writable_directory
+from hpmagic.tracking.place import place_of, redacted, study_environment
+from hpmagic.tracking.spool import Spool
+from hpmagic.tracking.store import connect, first_line
+
+__all__ = ["MlflowWriter"]
+
+PATIENCE: Final = 15.0
+"""Seconds that a trial whose cell uses MLflow waits for its run."""
+
+
+class MlflowWriter:
+    """A `Listener` that records a study in MLflow.
+
+    Every event that must survive is appended to a spool on disk, on the loop's thread; a `Courier`
+    brings the spool to MLflow on a thread of its own. The loop never waits for MLflow, unless the
+    cell itself uses it.
+
+    Args:
+        experiment: the experiment's name, when the person gave one.
+        fallback_experiment: its name when neither the person nor MLflow's settings name one.
+        uses_mlflow: the cell may log to MLflow by itself, so that each trial's run must exist, and
+            be active, while it runs.
+        make_client: gives MLflow's client for a URI.
+
+    Raises:
+        StoreError: nothing can be written to disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        experiment: str | None,
+        fallback_experiment: str,
+        uses_mlflow: bool,
+        make_client: Callable[[str], Any] = connect,
+    ) -> None:
+        self.remarks: list[str] = []
+        """What the person should know, one sentence each; also given as warnings."""
+        self._place = place_of(experiment, fallback_experiment)
+        self._uses_mlflow = uses_mlflow
+        self._ledger = Ledger(writable_directory(), self._place, exact=uses_mlflow)
+        self._courier = Courier(self._place, make_client)
+        self._settings = ExitStack()
+        self._set = self._said_stuck = self._drained = False
+
+    @property
+    def run_ids(self) -> dict[int, str]:
+        """The run of each trial that has reached MLflow, by number."""
+        delivery = self._courier.delivery
+        return dict(delivery.run_ids) if delivery is not None else {}
+
+    @property
+    def study_name(self) -> str | None:
+        """The study's name in MLflow, which differs from the one asked for if that was taken."""
+        delivery = self._courier.delivery
+        return delivery.name if delivery is not None and delivery.parent_id else None
+
+    @property
+    def run_id(self) -> str | None:
+        """The parent run."""
+        delivery = self._courier.delivery
+        return delivery.parent_id if delivery is not None else None
+
+    @property
+    def experiment_id(self) -> str | None:
+        """The experiment's id."""
+        return self._courier.store.experiment_id if self._courier.store is not None else None
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow's store is, without credentials."""
+        return redacted(self._place.uri)
+
+    def open(self, seconds: float = 60.0) -> bool:
+        """Open the store now and wait for it; whether it is open. A study does without."""
+        self._start()
+        return self._courier.wait_until_ready(seconds)
+
+    def __call__(self, event: Event) -> None:
+        """Take down an event."""
+        with held():
+            self._ledger(event)
+            if isinstance(event, StudyStarted):
+                assert self._ledger.spool is not None
+                assert self._ledger.header is not None
+                self._courier.give(self._ledger.header, self._ledger.spool.reader())
+                self._start()
+            elif isinstance(event, TrialFinished):
+                self._say_if_stuck()
+
+    def trial_run(self, number: int) -> AbstractContextManager[None]:
+        """A context for a trial: within, MLflow's own calls go to the trial's run."""
+        return self._active(number) if self._uses_mlflow else nullcontext()
+
+    def drain(self) -> None:
+        """Wait until everything is in MLflow, or until that has no prospect.
+
+        What could not be delivered stays on disk, which is said in one warning; the next study that
+        uses the same store delivers it, and so does `deliver_pending`.
+        """
+        if self._drained:
+            return
+        self._drained = True
+        try:
+            if self._ledger.spool is None:
+                self._courier.stop()
+            else:
+                self._finish(self._ledger.spool)
+        finally:
+            self._settings.close()
+        for remark in self.remarks:
+            warnings.warn(remark, HpmagicWarning, stacklevel=2)
+
+    def _start(self) -> None:
+        if not self._set:
+            self._set = True
+            own_retries = not self._uses_mlflow
+            self._settings.enter_context(
+                study_environment(self._place.uri, own_retries=own_retries)
+            )
+        self._courier.start()
+
+    def _finish(self, spool: Spool) -> None:
+        if not self._ledger.ended:
+            self(StudyFinished("interrupted", "nobody closed the study", time.time(), None))
+        courier, whole = self._courier, False
+        with suppress(KeyboardInterrupt):
+            whole = courier.finish()
+        if courier.leftovers is not None:
+            self.remarks += map(str, courier.leftovers.delivered)
+        if not whole:
+            self._leave(spool)
+        elif courier.rejected:
+            kept = spool.retire(".refused")
+            self.remarks += [*courier.rejected[:3], f"what MLflow refused is in {kept}"]
+        else:
+            spool.remove()
+
+    def _leave(self, spool: Spool) -> None:
+        """Say what is still to be delivered."""
+        spool.close()
+        courier = self._courier
+        done = len(courier.delivery.done) if courier.delivery is not None else 0
+        why = f" ({first_line(courier.error)})" if courier.error is not None else ""
+        self.remarks.append(
+            f"MLflow at {self.tracking_uri} could not take everything{why}; {done} trials are in "
+            f"it. The others are safe in {spool.path} and will be delivered by the next study with "
+            "this store, or by `hpmagic deliver`"
+        )
+        if spool.failure is not None:
+            self.remarks.append(
+                f"the disk took no more ({spool.failure}), so {len(spool.in_memory)} records that "
+                "MLflow did not take are lost when this process ends"
+            )
+
+    def _say_if_stuck(self) -> None:
+        """Once, while trials run, so that nobody learns in the morning that nothing got through."""
+        error = self._courier.error
+        if error is None or self._said_stuck or not self._courier.stuck:
+            return
+        self._said_stuck = True
+        warnings.warn(
+            f"MLflow at {self.tracking_uri} does not answer ({first_line(error)}); the trials are "
+            "kept on disk until it does",
+            HpmagicWarning,
+            stacklevel=2,
+        )
+
+    @contextmanager
+    def _active(self, number: int) -> Iterator[None]:
+        running = self._ledger.running[number]
+        run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
+        with active_trial(run) if run is not None else nullcontext():
+            yield

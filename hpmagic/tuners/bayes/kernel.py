@@ -1,0 +1,33 @@
+"""The covariance: how alike the costs of two trials are, by their distance.
+
+Matern 5/2 (Rasmussen and Williams 2006, section 4.2.1): smooth, but not so smooth that one surprise
+changes everything far away (Snoek, Larochelle and Adams 2012).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hpmagic.tuners.bayes.encoding import Array
+
+__all__ = ["JITTER", "matern", "squared_distances"]
+
+JITTER = 1e-8
+"""Added to a covariance's diagonal so that it can be factored."""
+
+_ROOT5 = math.sqrt(5.0)
+
+
+def matern(squared: Array) -> tuple[Array, Array]:
+    """The correlation at squared scaled distances, and its derivative by them."""
+    root = _ROOT5 * np.sqrt(squared)
+    decay = np.exp(-root)
+    return (1.0 + root + root * root / 3.0) * decay, (-5.0 / 6.0) * (1.0 + root) * decay
+
+
+def squared_distances(a: Array, b: Array) -> Array:
+    """Between the rows of ``a`` and those of ``b``, shape (len(a), len(b))."""
+    squares: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
+    return np.maximum(squares, 0.0)

@@ -1,0 +1,142 @@
+"""The other verbs of ``hpmagic``."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import hpmagic
+from hpmagic.cli import FAILED, MISUSED, OK, main
+
+SOURCE = """\
+# @tune random -n 3 --seed 1 --study first
+x = 4  # tune: int(1, 9)
+kind = "a"  # tune: ["a", "b"]
+loss = x / 2  # tune: minimize
+"""
+
+
+@pytest.fixture
+def study(store):
+    return hpmagic.tune(SOURCE, quiet=True)
+
+
+def test_studies_are_listed(study, capsys):
+    """The names are there, in words and as JSON."""
+    assert main(["studies"]) == OK
+    assert "first" in capsys.readouterr().out
+    assert main(["studies", "--json"]) == OK
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["trials"]) == ("first", 3)
+
+
+def test_an_empty_store_has_no_studies(store, capsys):
+    """No table, one sentence."""
+    assert main(["studies"]) == OK
+    assert capsys.readouterr().out == "no studies yet\n"
+
+
+def test_trials_come_as_a_table_csv_json_and_parquet(study, capsys, tmp_path):
+    """All forms hold the frame."""
+    assert main(["trials", "first"]) == OK
+    assert "params.x" in capsys.readouterr().out
+    assert main(["trials", "first", "--csv"]) == OK
+    (tmp_path / "t.csv").write_text(capsys.readouterr().out)
+    assert pd.read_csv(tmp_path / "t.csv")["params.x"].tolist() == study.trials["params.x"].tolist()
+    assert main(["trials", "first", "--json"]) == OK
+    assert [row["params.kind"] for row in json.loads(capsys.readouterr().out)] == study.trials[
+        "params.kind"
+    ].tolist()
+    pytest.importorskip("pyarrow")
+    assert main(["trials", "first", "--parquet", str(tmp_path / "t.parquet")]) == OK
+    back = pd.read_parquet(tmp_path / "t.parquet")
+    assert back["metrics.loss"].tolist() == study.trials["metrics.loss"].tolist()
+
+
+def test_best_is_python_or_json(study, capsys):
+    """The plain form can be pasted into code."""
+    assert main(["best", "first"]) == OK
+    namespace = {}
+    exec(capsys.readouterr().out, namespace)
+    assert {name: namespace[name] for name in study.best_params} == study.best_params
+    assert main(["best", "first", "--json"]) == OK
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["params"] == study.best_params
+    assert facts["value"] == study.best.value
+
+
+@pytest.mark.parametrize("verb", ["trials", "best", "ui"])
+def test_an_unknown_study_is_a_failure_with_a_hint(study, capsys, verb):
+    """The nearest name is suggested; the exit code is that of a failure."""
+    assert main([verb, "frist"]) == FAILED
+    assert "did you mean `first`?" in capsys.readouterr().err
+
+
+def test_space_lists_what_a_file_tunes_and_runs_nothing(tmp_path, capsys):
+    """Each tune cell with its place, its line, its space and its objective."""
+    path = tmp_path / "train.py"
+    path.write_text(f"raise SystemExit\n# %%\n{SOURCE}# %%\nz = 3  # tune: int(1, limit)\n")
+    assert main(["space", str(path)]) == OK
+    out = capsys.readouterr().out
+    assert "1: # @tune random -n 3 --seed 1 --study first (line 3)" in out
+    assert "int(1, 9)" in out
+    assert "line 4" in out
+    assert "minimize loss" in out
+    assert "no tune line, so no study (line 8)" in out
+    assert "int(1, limit)" in out
+
+
+def test_space_reads_notebooks_with_magics(tmp_path, capsys):
+    """IPython's lines do not disturb it."""
+    path = tmp_path / "nb.ipynb"
+    cell = {
+        "cell_type": "code",
+        "source": f"%%tune\n%time y = 2\n!ls\n{SOURCE}".replace("# @", "# "),
+    }
+    path.write_text(json.dumps({"cells": [cell]}))
+    assert main(["space", str(path)]) == OK
+    assert "1: %%tune (cell 1)" in capsys.readouterr().out
+
+
+def test_space_points_at_mistakes(tmp_path, capsys):
+    """A wrong annotation has its line and caret; the exit code says misused."""
+    path = tmp_path / "train.py"
+    path.write_text("x = 1\n# %%\n# @tune\ny = 2  # tune: int(5, 1)\n")
+    assert main(["space", str(path)]) == MISUSED
+    err = capsys.readouterr().err
+    assert f"{path}, line 4" in err
+    assert "^^^^" in err
+
+
+def test_deliver_says_when_nothing_waits(store, capsys):
+    """Nothing left from earlier is no failure."""
+    assert main(["deliver"]) == OK
+    assert capsys.readouterr().out == "nothing is waiting to be delivered\n"
+
+
+@pytest.mark.parametrize("verb", ["space", "studies", "trials", "best", "ui", "deliver"])
+def test_every_verb_has_help(verb, capsys):
+    """``-h`` after any verb."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "-h"])
+    assert ended.value.code == OK
+    assert f"hpmagic {verb}" in capsys.readouterr().out
+
+
+def test_help_and_version(capsys):
+    """The page lists the verbs and the exit codes."""
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"hpmagic {hpmagic.__version__}\n"
+    with pytest.raises(SystemExit):
+        main(["-h"])
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in ("run", "space", "studies", "deliver", "Exit codes"))
+
+
+@pytest.mark.parametrize("words", [[], ["rnu"], ["trials"], ["best", "a", "--csv"]])
+def test_wrong_verbs_are_misuse(words, capsys):
+    """The exit code is that of wrong words."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == MISUSED

@@ -1,0 +1,51 @@
+"""Fixtures for all rooms: an MLflow store of one's own, made from a template."""
+
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def store_template(tmp_path_factory) -> Path:
+    """A sqlite store with MLflow's tables in it, to be copied: making one takes a second."""
+    from hpmagic.tracking.store import connect
+
+    folder = tmp_path_factory.mktemp("template")
+    path = folder / "mlflow.db"
+    connect(f"sqlite:///{path}").search_experiments()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def store(store_template, tmp_path, monkeypatch) -> str:
+    """The URI of an empty store in ``tmp_path``, which becomes the working directory.
+
+    MLflow's settings and hpmagic's own folder point there too.
+    """
+    path = tmp_path / "mlflow.db"
+    shutil.copy(store_template, path)
+    with closing(sqlite3.connect(path)) as database:
+        where = (str(store_template.parent), str(tmp_path))
+        database.execute(
+            "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", where
+        )
+        database.commit()
+    uri = f"sqlite:///{path}"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("HPMAGIC_HOME", str(tmp_path / "hpmagic-home"))
+    for name in ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    if "mlflow" in sys.modules:
+        from mlflow.tracking import fluent
+        from mlflow.tracking._tracking_service import utils
+
+        monkeypatch.setattr(utils, "_tracking_uri", None)
+        monkeypatch.setattr(fluent, "_active_experiment_id", None)
+    return uri

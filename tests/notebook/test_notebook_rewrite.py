@@ -1,0 +1,118 @@
+"""Best values written into a cell: nothing else in it changes."""
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpmagic.notebook.source import as_python, plain_transform
+from hpmagic.rewrite import difference, rewrite
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("x = 0.1  # tune: uniform(0, 1)", 0.25, "x = 0.25  # tune: uniform(0, 1)"),
+        (
+            "x  =  1e-3  # tune: loguniform(1e-5, 1)",
+            0.00025,
+            "x  =  2.5e-4  # tune: loguniform(1e-5, 1)",
+        ),
+        ("x = 1_000  # tune: int(1, 9_999)", 2500, "x = 2_500  # tune: int(1, 9_999)"),
+        (
+            "x = 'rbf'  # tune: choice('rbf', 'poly')",
+            "poly",
+            "x = 'poly'  # tune: choice('rbf', 'poly')",
+        ),
+        ('x = "rbf"  # tune: ["rbf", "poly"]', "poly", 'x = "poly"  # tune: ["rbf", "poly"]'),
+        ("x = 'a'  # tune: ['a', \"it's\"]", "it's", "x = \"it's\"  # tune: ['a', \"it's\"]"),
+        ("x = -1  # tune: int(-5, 5)", 3, "x = 3  # tune: int(-5, 5)"),
+        ("x = -1.5  # tune: uniform(-5, 5)", -2.5, "x = -2.5  # tune: uniform(-5, 5)"),
+        ("x = True  # tune: bool()", False, "x = False  # tune: bool()"),
+        ("x = (64, 32)  # tune: [(64, 32), (8,)]", (8,), "x = (8,)  # tune: [(64, 32), (8,)]"),
+        ("x: float = 0.5  # tune: uniform(0, 1)", 1.0, "x: float = 1.0  # tune: uniform(0, 1)"),
+        ("self.x = 0.5  # tune: uniform(0, 1)", 1.0, "self.x = 1.0  # tune: uniform(0, 1)"),
+        ("x = 1  # tune: uniform(0, 2)", 0.5, "x = 0.5  # tune: uniform(0, 2)"),
+        ("x = 1.0  # tune: uniform(0, 2)", 1.0, "x = 1.0  # tune: uniform(0, 2)"),
+        (
+            "f('é', x=0.5)  # tune: uniform(0, 1)",
+            0.75,
+            "f('é', x=0.75)  # tune: uniform(0, 1)",
+        ),
+    ],
+)
+def test_only_the_literal_changes(before, value, after):
+    """The value takes the notation of the one it replaces."""
+    name = "self.x" if before.startswith("self") else "x"
+    assert rewrite(before, {name: value, "x": value}).text == after
+
+
+def test_every_site_is_written():
+    """Arguments, dict items, defaults and lines below a comment of their own."""
+    text = (
+        "model = SVC(\n"
+        "    C=1.0,   # tune: loguniform(1e-3, 1e3)  # free text\n"
+        "    gamma = .1 , # tune: uniform(0, 1)\n"
+        ")\n"
+        'config = {"lr": 0.1,  # tune: uniform(0, 1)\n'
+        '          "depth": 3,  # tune: int(1, 9)\n'
+        "}\n"
+        "# tune: int(1, 5), name='layers'\n"
+        "n = 2\n"
+    )
+    values = {"C": 10.0, "gamma": 0.5, "lr": 0.2, "depth": 4, "layers": 3}
+    expected = (
+        text.replace("C=1.0", "C=10.0")
+        .replace("gamma = .1 ", "gamma = 0.5 ")
+        .replace("0.1,", "0.2,")
+        .replace('"depth": 3', '"depth": 4')
+        .replace("n = 2", "n = 3")
+    )
+    assert rewrite(text, values).text == expected
+    assert rewrite(text, values).left == ()
+
+
+def test_objects_are_written_as_in_their_annotation():
+    """An option that is an expression is given, and written, as its text; a text stays quoted."""
+    text = "m = svm.SVC  # tune: choice(svm.SVC, trees.Forest)\n"
+    assert rewrite(text, {"m": "trees.Forest"}).text.startswith("m = trees.Forest  #")
+    text = 'm = "SVC"  # tune: choice("SVC", "Forest")\n'
+    assert rewrite(text, {"m": "Forest"}).text.startswith('m = "Forest"  #')
+
+
+def test_what_cannot_be_written_is_said():
+    """Names made in loops, and names that the cell does not tune, are left."""
+    text = 'for i in range(2):\n    u = 8  # tune: int(8, 64), name="u_{i}"\n'
+    result = rewrite(text, {"u_0": 16, "u_1": 32, "other": 1})
+    assert result.text == text
+    assert result.left == ("u_0", "u_1", "other")
+
+
+def test_ipythons_lines_stay():
+    """A cell with ``%`` and ``!`` lines is written into as well."""
+    text = "%time f()\n!ls \\\n  -l\nx = 0.1  # tune: uniform(0, 1)\n"
+    python = as_python(text, plain_transform)
+    assert rewrite(text, {"x": 0.5}, python=python).text == text.replace("0.1", "0.5")
+
+
+@given(
+    st.lists(st.sampled_from(["# note", "", "y = 'ü'  # é", "z = [1,\n  2]"]), max_size=4),
+    st.floats(0, 1).map(lambda value: round(value, 6)),
+    st.integers(1, 9),
+)
+def test_the_written_cell_differs_in_its_values_only(around, lr, depth):
+    """Reading the new cell gives the values; everything around them is byte for byte the same."""
+    lines = [*around, "lr = 0.125  # tune: uniform(0, 1)", *around, "depth = 4  # tune: int(1, 9)"]
+    text = "\n".join(lines) + "\n"
+    new = rewrite(text, {"lr": lr, "depth": depth}).text
+    assert new == text.replace("0.125", repr(lr)).replace("depth = 4", f"depth = {depth}")
+    namespace = {}
+    exec(compile(ast.parse(new), "<cell>", "exec"), namespace)
+    assert (namespace["lr"], namespace["depth"]) == (lr, depth)
+
+
+def test_the_difference_shows_changed_lines_only():
+    """Old lines are marked ``-`` and new ones ``+``."""
+    assert difference("a = 1\nb = 2\nc = 3\n", "a = 1\nb = 5\nc = 3\n") == "- b = 2\n+ b = 5"
+    assert difference("a = 1\n", "a = 1\n") == ""

@@ -1,0 +1,156 @@
+"""``%tune VERB`` after a study."""
+
+import pandas as pd
+import pytest
+
+from hpmagic.notebook.verbs import VERBS
+from hpmagic.results import Best, Study
+
+CELL = """\
+# the first look
+# @tune random -n 4 --seed 2 -q
+lr   = 1e-1   # tune: loguniform(1e-4, 1)   # guessed
+deep = True   # tune: bool()
+if deep:
+    depth = 3  # tune: int(2, 8)
+else:
+    depth = 1
+
+loss = lr * depth  # tune: minimize
+"""
+
+
+@pytest.fixture
+def ran(notebook):
+    said = notebook.run(CELL)
+    assert said.error is None, said.err
+    return notebook
+
+
+def test_best_and_trials_are_the_studys(ran):
+    """`%tune best` and `%tune trials` give what the Study holds."""
+    (study,) = ran.names("study")
+    best = ran.run("%tune best").result.result
+    assert isinstance(best, Best)
+    assert best == study.best
+    pd.testing.assert_frame_equal(ran.run("%tune trials").result.result, study.trials)
+
+
+def test_space_is_a_table(ran):
+    """The space shows as text, and as HTML where there is a page."""
+    table = ran.run("%tune space").result.result
+    assert "loguniform(0.0001, 1)" in repr(table)
+    assert "<table" in table._repr_html_()
+
+
+def test_a_plot_outside_a_notebook_is_a_file(ran, tmp_path):
+    """Where no figure can be shown it is saved, and the place is said."""
+    said = ran.run("%tune plot parallel params=lr,depth")
+    name = f"{ran.names('study')[0].name}-parallel.png"
+    assert said.out == f"the figure is in {name}\n"
+    assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_apply_sets_the_best_values(ran):
+    """The variables get the best values and the values are said."""
+    ran.run("lr = depth = deep = None")
+    said = ran.run("%tune apply")
+    for name, value in ran.names("study")[0].best_params.items():
+        assert ran.names(name) == (value,)
+        assert f"{name} = {value!r}" in said.out
+
+
+def test_write_offers_the_cell_with_the_best_values(ran):
+    """The new cell has the header, the comments and the spacing of the old one."""
+    offers = []
+    ran.shell.set_next_input = lambda text, replace: offers.append((text, replace))
+    said = ran.run("%tune write")
+    best = ran.names("study")[0].best_params
+    (offered,) = offers
+    text, replace = offered
+    assert replace
+    lines, before = text.split("\n"), CELL.rstrip("\n").split("\n")
+    assert lines[2].endswith("   # tune: loguniform(1e-4, 1)   # guessed")
+    assert float(lines[2].split("=")[1].split("#")[0]) == best["lr"]
+    assert "e-" in lines[2].split("#")[0]
+    unchanged = [n for n in range(len(before)) if n not in (2, 3, 5)]
+    assert [lines[n] for n in unchanged] == [before[n] for n in unchanged]
+    assert f"- {before[2]}" in said.out
+    assert f"+ {lines[2]}" in said.out
+
+
+def test_the_written_cell_has_the_best_value_as_its_default(ran):
+    """Running the new cell once gives the best value."""
+    offers = []
+    ran.shell.set_next_input = lambda text, replace: offers.append(text)
+    ran.run("%tune write")
+    best = ran.names("study")[0].best.value
+    ran.run(offers[0].replace("random -n 4 --seed 2 -q", "random -n 1 -q"))
+    assert ran.names("study")[0].best.value == best
+    assert ran.names("study")[0].best.default == best
+
+
+def test_write_says_when_there_is_nothing_to_do(notebook):
+    """A cell whose own values are the best stays as it is."""
+    notebook.run("%%tune random -n 1 -q\nx = 1  # tune: int(1, 9)\nloss = x  # tune: minimize")
+    assert notebook.run("%tune write").out == "the cell has the best values already\n"
+
+
+def test_a_study_without_a_complete_trial_has_no_best(notebook):
+    """The verbs say so in one sentence."""
+    notebook.run("%%tune random -n 1 -q\nx = 1  # tune: int(1, 9)\nloss = 1 / 0  # tune: minimize")
+    for verb in ("best", "apply", "write"):
+        assert "ran to its end, so there is no best one" in notebook.run(f"%tune {verb}").err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("best of all", "%tune best takes no words, but got `of all`"),
+        ("plot histroy", "unknown plot `histroy`; did you mean `history`?"),
+        ("plot history slice", "one figure at a time, but got history and slice"),
+        ("export", "%tune export takes one of optuna, ray, script"),
+        ("export optuan", "did you mean `optuna`?"),
+        ("export script a b", "%tune export takes one file, but got `a b`"),
+        ("export script nowhere/x.py", "cannot write nowhere/x.py"),
+        ("load", "%tune load needs a study's name"),
+        ("ui", "is not in MLflow, so it has no page there"),
+    ],
+)
+def test_wrong_words_are_one_sentence(ran, words, sentence):
+    """Each mistake names what was wrong and what would be right."""
+    said = ran.run(f"%tune {words}")
+    assert not said.result.success
+    assert sentence in said.err
+    assert "Traceback" not in said.out + said.err
+
+
+@pytest.mark.parametrize("name", list(VERBS))
+def test_every_verb_has_help(notebook, name):
+    """``-h`` says what a verb does and takes, without a study."""
+    said = notebook.run(f"%tune {name} -h")
+    assert said.error is None
+    assert VERBS[name].spelled in said.out
+
+
+@pytest.mark.parametrize("words", ["", "-h", "help"])
+def test_the_verbs_are_listed(notebook, words):
+    """`%tune` alone lists all verbs."""
+    said = notebook.run(f"%tune {words}")
+    assert said.error is None
+    assert all(f"%tune {name}" in said.out for name in VERBS)
+
+
+def test_load_brings_a_study_from_mlflow(stored_notebook):
+    """A study that ran earlier is loaded by name, bound, and can be written back."""
+    notebook = stored_notebook
+    assert notebook.run(CELL.replace("-q", "-q --study first")).error is None
+    notebook.run("best = study.best.value; del study, _study")
+    said = notebook.run("%tune load first")
+    assert isinstance(said.result.result, Study)
+    assert notebook.names("study")[0].best.value == notebook.names("best")[0]
+    offers = []
+    notebook.shell.set_next_input = lambda text, replace: offers.append(text)
+    notebook.run("%tune write")
+    assert offers[0].startswith("# @tune random -n 4 --seed 2 -q --study first\n")
+    assert "no study `frist`" in notebook.run("%tune load frist").err
