@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
@@ -31,7 +33,8 @@ class World:
 
     def __init__(self, namespace: dict[str, Any], folders: Iterable[Path] = ()) -> None:
         self.namespace = namespace
-        self._folders = tuple(str(path.resolve()) for path in folders) or (str(Path.cwd()),)
+        chosen = [path.resolve() for path in folders] or [Path.cwd()]
+        self._folders = tuple(f"{path}{os.sep}" for path in chosen)
         self._libraries = _library_folders()
         self._names = {"__main__", "builtins", namespace.get("__name__", "__main__")}
         self._known: dict[str, bool] = {}
@@ -57,6 +60,8 @@ class World:
         if not isinstance(file, str) or not file.endswith(".py") or name == "__main__":
             return False
         if name.partition(".")[0] in (_OURS, "conftest"):
+            return False
+        if file.startswith(self._libraries):  # most are, and resolving is slow
             return False
         path = str(Path(file).resolve())
         return path.startswith(self._folders) and not path.startswith(self._libraries)
@@ -113,7 +118,9 @@ def _numbered(name: str) -> bool:
     return name[:1] == "_" and (name[1:].isdigit() or (name[1:2] == "i" and name[2:].isdigit()))
 
 
+@cache
 def _library_folders() -> tuple[str, ...]:
     paths = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
     paths |= set(site.getsitepackages())
-    return tuple(str(Path(path).resolve()) for path in paths if path)
+    found = [Path(path) for path in paths if path]
+    return tuple({f"{form}{os.sep}" for path in found for form in (path, path.resolve())})
