@@ -188,10 +188,10 @@ def find_scales(names: Iterable[str]) -> None:
         if "branches" not in task.group:
             continue
         rng = np.random.default_rng(0)
-        drawn = [task.truth(task.random(rng)) for _ in range(200)]
+        drawn = [task.truth(task.random(rng)) for _ in range(101)]
         quiet = replace(task, observe=lambda c, _: task.truth(c))  # noqa: B023
         best = min(drawn)
-        for engine, budget in (("optuna-tpe", 400), ("bayes", 150), ("bayes", 150)):
+        for engine, budget in (("optuna-tpe", 200), ("bayes", 60)):
             for seed in (0, 1):
                 lowest = [best]
 

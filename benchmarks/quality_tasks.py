@@ -216,7 +216,7 @@ def _bbob(function: int, dimensions: int) -> Task:
 
 
 # Trainings. The scales come from `python benchmarks/quality.py --scales`: the lowest truth that
-# long searches found, and the median of 200 random configurations.
+# long searches found, and the median of 101 random configurations.
 
 _SPLITS = 10
 _SCALES: dict[str, tuple[float, float]] = {
@@ -225,6 +225,7 @@ _SCALES: dict[str, tuple[float, float]] = {
     "models/wine": (0.0194633, 0.282718),
     "models/wine/noisy": (0.0519811, 0.307177),
     "network/diabetes": (0.487841, 0.769504),
+    "network/diabetes/noisy": (0.442315, 0.643601),
 }
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from hpmagic import __version__
 from hpmagic.cells import read_cells
-from hpmagic.errors import AnnotationError, HpmagicError, OptionError
+from hpmagic.errors import AnnotationError, HpmagicError, OptionError, nearest
 from hpmagic.options import HelpAsked, help_text
 
 __all__ = ["FAILED", "INTERRUPTED", "MISUSED", "OK", "main"]
 
+VERBS = ("run", "space", "studies", "trials", "best", "ui", "deliver")
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
 EXIT_CODES = """\
@@ -53,7 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words[:1] == ["run"]:
             return _run(words[1:])
-        known = _parser().parse_args(words)
+        parser = _parser()
+        if not words:
+            parser.print_help()
+            return MISUSED
+        if words[0] not in VERBS and not words[0].startswith("-"):
+            hint = nearest(words[0], VERBS) or f"; there are {', '.join(VERBS)}"
+            raise OptionError(f"unknown command `{words[0]}`{hint}")
+        known = parser.parse_args(words)
         return int(known.act(known))
     except SyntaxError as error:
         print(_pointed(error), file=sys.stderr)
@@ -158,7 +166,7 @@ def _studies(known: argparse.Namespace) -> int:
     if known.json:
         print(table.to_json(orient="records", date_format="iso"))
     else:
-        print(table.to_string(index=False) if len(table) else "no studies yet")
+        print(_readable(table) if len(table) else "no studies yet")
     return OK
 
 
@@ -178,8 +186,17 @@ def _trials(known: argparse.Namespace) -> int:
     elif known.json:
         print(table.to_json(orient="records", date_format="iso"))
     else:
-        print(table.to_string(index=False))
+        print(_readable(table))
     return OK
+
+
+def _readable(table: Any) -> str:
+    """A frame for people: whole seconds, no ids, no empty columns."""
+    shown = table.drop(columns=["run_id"], errors="ignore")
+    if "start" in shown:
+        shown["start"] = shown["start"].dt.tz_convert(None).dt.strftime("%Y-%m-%d %H:%M:%S")
+    empty = [name for name in shown if shown[name].isna().all() or (shown[name] == "").all()]
+    return str(shown.drop(columns=empty).to_string(index=False, na_rep="-"))
 
 
 def _best(known: argparse.Namespace) -> int:

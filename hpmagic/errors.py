@@ -9,6 +9,7 @@
     ├── TunerError          (ValueError)   this tuner cannot search this space
     ├── ObjectiveError      (ValueError)   the cell gave no usable objective
     ├── StoreError          (RuntimeError) MLflow's store cannot be used as it stands
+    ├── EngineError         (RuntimeError) trials cannot run where they were asked to
     ├── StudyNotFound       (LookupError)  no study of that name in the store
     └── MissingExtra        (ImportError)  an optional part is not installed
 
@@ -25,6 +26,7 @@ from unicodedata import category, combining, east_asian_width
 
 __all__ = [
     "AnnotationError",
+    "EngineError",
     "HpmagicError",
     "HpmagicWarning",
     "LintWarning",
@@ -130,6 +132,10 @@ class ObjectiveError(HpmagicError, ValueError):
 
 class StoreError(HpmagicError, RuntimeError):
     """MLflow's store cannot be used as it stands; the message names the ways out."""
+
+
+class EngineError(HpmagicError, RuntimeError):
+    """Trials cannot run where they were asked to: no worker, or a variable that cannot be sent."""
 
 
 class StudyNotFound(HpmagicError, LookupError):

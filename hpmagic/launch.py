@@ -9,10 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hpmagic.engines.base import Engine
+from hpmagic.engines.opening import check_options, open_engine
+from hpmagic.engines.parcel import RunnerSpec
 from hpmagic.errors import OptionError
-from hpmagic.execution.interrupt import InterruptGuard
+from hpmagic.execution.earlier import default_limit
+from hpmagic.execution.interrupt import InterruptGuard, held
 from hpmagic.execution.ranges import known_space
-from hpmagic.execution.runner import KernelRunner
+from hpmagic.execution.reuse.forecast import forecast
 from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
 from hpmagic.options import StudyConfig
@@ -88,6 +92,7 @@ def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
         trials=ready.trials,
         first=tuple((p.origin, dict(p.values)) for p in ready.plan),
         remarks=_remarks(ready),
+        course=() if config.fresh_trials else forecast(cell, setting.namespace),
     )
 
 
@@ -111,35 +116,52 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     )
     view = setting.view(config) if setting.view else None
     pruner = _pruner(ready)
-    runner = KernelRunner(
-        cell,
-        setting.namespace,
-        shell=setting.shell,
-        objectives=ready.objectives,
-        extra_metrics=tuple(
-            o.name for o in ready.objectives if o.name not in {m.name for m in cell.marks}
-        ),
-    )
     try:
         with InterruptGuard() as interrupt:
-            result = run_study(
-                info,
-                runner,
-                ready.tuner,
-                ready.tree,
-                plan=ready.plan,
-                limits=Limits(ready.trials, config.timeout),
-                listeners=[listener for listener in (pruner, writer, view) if listener],
-                stop=lambda: interrupt.requested,
-                around_trial=writer.trial_run,
-                judge=pruner.judge if pruner else None,
-            )
-        if result.best is not None:
-            runner.publish(result.best)
+            engine = open_engine(config, _spec(ready, setting), setting, ready.space, writer)
+            try:
+                result = run_study(
+                    info,
+                    engine,
+                    ready.tuner,
+                    ready.tree,
+                    plan=ready.plan,
+                    limits=Limits(ready.trials, config.timeout),
+                    listeners=[listener for listener in (pruner, writer, view) if listener],
+                    stop=lambda: interrupt.requested,
+                    judge=pruner.judge if pruner else None,
+                )
+                _publish(engine, result)
+            finally:
+                with held():
+                    engine.close()
     finally:
-        runner.close()
         writer.drain()
     return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
+
+
+def _publish(engine: Engine, result: StudyResult) -> None:
+    finished = result.record.finished
+    if result.best is not None and finished is not None and finished.best is not None:
+        engine.publish(finished.best, result.best)
+
+
+def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
+    marked = {mark.name for mark in ready.cell.marks}
+    extra = tuple(o.name for o in ready.objectives if o.name not in marked)
+    config = ready.config
+    memory = default_limit() if config.cache_memory is None else config.cache_memory
+    folders = {Path.cwd()}
+    if setting.source_name:
+        folders.add(Path(setting.source_name).parent)
+    return RunnerSpec(
+        ready.cell,
+        ready.objectives,
+        extra,
+        reuse=not config.fresh_trials,
+        memory=memory // (config.jobs or 1),
+        folders=tuple(folders),
+    )
 
 
 def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepared:
@@ -148,6 +170,7 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
     Raises:
         HpmagicError: the cell or the options cannot be used.
     """
+    check_options(config)
     objectives = config.objectives or cell.objectives
     if not objectives:
         raise OptionError(

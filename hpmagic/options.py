@@ -10,7 +10,22 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 from hpmagic.errors import OptionError, nearest
-from hpmagic.pruning import PRUNERS
+from hpmagic.option_values import (
+    ENGINES,
+    ISOLATIONS,
+    PRUNERS,
+    read_amount,
+    read_count,
+    read_duration,
+    read_engine,
+    read_isolation,
+    read_memory,
+    read_name,
+    read_pruner,
+    read_seed,
+    read_text,
+    read_try,
+)
 from hpmagic.records import Direction, Objective
 
 __all__ = [
@@ -32,7 +47,8 @@ class HelpAsked(Exception):
 class StudyConfig:
     """What a person asked for, understood.
 
-    ``timeout`` is in seconds. ``tries`` are the combinations from ``--try``, values still as text
+    ``timeout`` and ``trial_timeout`` are in seconds; ``jobs`` None is what the engine has room for,
+    one on the local one; ``cache_memory`` is in bytes, None a quarter of what is free. ``tries`` are the combinations from ``--try``, values still as text
     (or as given from Python). ``trials`` and ``timeout`` None mean that the tuner decides.
     """
 
@@ -51,6 +67,15 @@ class StudyConfig:
     pruner: str | None = None
     warmup: int | None = None
     min_steps: int | None = None
+    trial_timeout: float | None = None
+    jobs: int | None = None
+    engine: str = "local"
+    address: str | None = None
+    cpus_per_trial: float | None = None
+    gpus_per_trial: float | None = None
+    isolation: str = "kernel"
+    fresh_trials: bool = False
+    cache_memory: int | None = None
     tuner_options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -78,109 +103,12 @@ class Option:
         return self.name.replace("-", "_")
 
 
-_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def read_duration(text: str) -> float:
-    """Seconds from ``90``, ``60s``, ``10m``, ``1.5h`` or ``1h30m``.
-
-    >>> read_duration("1h30m")
-    5400.0
-    """
-    parts = re.findall(r"(\d+(?:\.\d*)?)\s*([a-z]*)", text.strip().lower())
-    joined = "".join(number + unit for number, unit in parts)
-    whole = joined == re.sub(r"\s+", "", text.strip().lower())
-    if not parts or not whole or any(unit not in _UNITS for _, unit in parts):
-        raise ValueError("takes a time such as 90s, 10m or 1h30m")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds <= 0:
-        raise ValueError("must be longer than nothing")
-    return seconds
-
-
-def read_count(text: str) -> int:
-    """A whole number from 1 up."""
-    try:
-        value = int(text.replace("_", ""))
-    except ValueError:
-        raise ValueError("takes a whole number") from None
-    if value < 1:
-        raise ValueError("must be at least 1")
-    return value
-
-
-def read_seed(text: str) -> int:
-    """A whole number from 0 up to 2**32 - 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise ValueError("takes a whole number") from None
-    if not 0 <= value < 2**32:
-        raise ValueError("must be from 0 to 4294967295")
-    return value
-
-
-def read_name(text: str) -> str:
-    """A Python name."""
-    if not text.isidentifier():
-        raise ValueError("takes a Python name")
-    return text
-
-
-def read_try(text: str) -> dict[str, str]:
-    """``lr=0.1,units=(64, 32),kernel=rbf`` as texts by name; commas inside brackets do not split.
-
-    >>> read_try("lr=0.1,units=(64, 32)")
-    {'lr': '0.1', 'units': '(64, 32)'}
-    """
-    parts, depth, start, quote = [], 0, 0, ""
-    for at, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "," and depth == 0:
-            parts.append(text[start:at])
-            start = at + 1
-    parts.append(text[start:])
-    values: dict[str, str] = {}
-    for part in parts:
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or not value:
-            raise ValueError("takes name=value pairs, such as lr=0.1,depth=3")
-        if name in values:
-            raise ValueError(f"gives {name} twice")
-        values[name] = value
-    return values
-
-
-_ENGINES = ("local", "ray", "dask")
-
-
-def read_pruner(text: str) -> str:
-    """The name of a pruner."""
-    if text not in PRUNERS:
-        raise ValueError(f"takes one of {', '.join(PRUNERS)}{nearest(text, PRUNERS)}")
-    return text
-
-
-def read_text(text: str) -> str:
-    """Any text but the empty one."""
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
 OPTIONS: tuple[Option, ...] = (
     Option("trials", "how many trials in all, the default among them", "N", read_count, "n"),
     Option(
         "timeout", "begin no further trial after this long: 90s, 10m, 1h30m", "TIME", read_duration
     ),
-    Option("trial-timeout", "end a trial after this long", "TIME", read_duration, available=False),
+    Option("trial-timeout", "end a trial after this long", "TIME", read_duration),
     Option(
         "minimize", "the metric to make small; needs no annotation", "NAME", read_text, many=True
     ),
@@ -205,14 +133,32 @@ OPTIONS: tuple[Option, ...] = (
     Option("min-steps", "prune no trial before step N of its loop", "N", read_count),
     Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
-    Option("jobs", "trials at the same time", "N", read_count, "j", available=False),
+    Option("jobs", "trials at the same time, in processes of their own", "N", read_count, "j"),
     Option(
         "engine",
-        f"where trials run: {', '.join(_ENGINES)}",
+        f"where trials run: {', '.join(ENGINES)}",
         "NAME",
-        read_text,
-        available=False,
-        values=_ENGINES,
+        read_engine,
+        read_isolation,
+        read_memory,
+        values=ENGINES,
+    ),
+    Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),
+    Option("cpus-per-trial", "what a trial takes of the cluster", "N", read_amount),
+    Option("gpus-per-trial", "what a trial takes of the cluster, such as 0.5", "N", read_amount),
+    Option(
+        "isolation",
+        "keep trials apart in the kernel, or in a process of their own",
+        "WHERE",
+        read_isolation,
+        values=ISOLATIONS,
+    ),
+    Option("fresh-trials", "run every line in every trial: reuse nothing"),
+    Option(
+        "cache-memory",
+        "what may be kept for reuse, such as 2GB (a quarter of what is free)",
+        "SIZE",
+        read_memory,
     ),
     Option("repeats", "seeds per configuration", "K", read_count, available=False),
     Option("study", "the study's name in MLflow", "NAME", read_text),

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpmagic.distributions import MISSING
+from hpmagic.conversation import Planned, TrialConversation, planned_value, trial_of
+from hpmagic.engines.base import Engine
 from hpmagic.errors import ObjectiveError
-from hpmagic.execution.outcome import WRITTEN, Runner, TrialOutcome
-from hpmagic.ranking import best_trial
+from hpmagic.execution.interrupt import held, interrupt_requested
+from hpmagic.execution.outcome import WRITTEN, TrialOutcome
 from hpmagic.records import (
     Event,
     Listener,
     MetricReported,
-    Objective,
-    Origin,
     Report,
     StudyFinished,
     StudyInfo,
@@ -33,20 +30,12 @@ from hpmagic.records import (
 )
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, Tuner
-from hpmagic.tuners.tree import ExecutionTree, Walk
+from hpmagic.tuners.tree import ExecutionTree
 
 __all__ = ["Limits", "Planned", "StudyResult", "run_study"]
 
 HOPELESS = 3
 """So many failures at the start, with no trial in between that worked, stop a study."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A trial whose values a person chose; what is not in ``values`` is as written in the code."""
-
-    origin: Origin
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,18 +52,21 @@ class StudyResult:
 
     record: StudyRecord
     best: TrialOutcome | None
-    """The outcome of the best trial, with its bindings."""
+    """The outcome of the best trial, whose variables the engine has kept."""
     error: BaseException | None
     """What the person must see: the one error of a study whose first trials all failed."""
 
 
-class _TunerFault(BaseException):
-    """Carries an error of the tuner out through the cell, past the cell's own ``except``."""
+class _End(NamedTuple):
+    """How a study ends; ``state`` as in `StudyFinished`."""
+
+    state: str
+    reason: str
 
 
 def run_study(
     info: StudyInfo,
-    runner: Runner,
+    engine: Engine,
     tuner: Tuner,
     tree: ExecutionTree,
     *,
@@ -82,149 +74,234 @@ def run_study(
     limits: Limits | None = None,
     listeners: Sequence[Listener] = (),
     stop: Callable[[], bool] = lambda: False,
-    around_trial: Callable[[int], AbstractContextManager[object]] = lambda _: nullcontext(),
     judge: Callable[[int, Report], None] | None = None,
 ) -> StudyResult:
     """Run trials until the plan, the tuner, the space or a limit ends them.
 
+    A free worker of the engine gets the next trial at once, whatever the others do.
+
     Args:
         info: what the study is.
-        runner: runs the cell once.
+        engine: runs trials; it stays open.
         tuner: chooses values once the ``plan`` is through.
         tree: what has been executed; shared with the tuner.
         plan: the person's own combinations: the default first, then the hunches.
         limits: how many trials, how long.
         listeners: hear every event, on this thread.
         stop: asked between trials whether the person has asked to stop.
-        around_trial: a context for each trial, by its number.
         judge: sees each report of the first objective, and may raise `Pruned`.
 
     Raises:
-        Exception: what the tuner or a listener raised; the study is closed first.
+        Exception: what the tuner, the engine or a listener raised; the study is closed first.
     """
-    loop = _Loop(
-        info, runner, tuner, tree, listeners=listeners, around_trial=around_trial, judge=judge
+    return _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge).run(
+        list(plan), limits or Limits(), stop
     )
-    return loop.run(list(plan), limits or Limits(), stop)
 
 
 class _Loop:
     def __init__(
         self,
         info: StudyInfo,
-        runner: Runner,
+        engine: Engine,
         tuner: Tuner,
         tree: ExecutionTree,
         *,
         listeners: Sequence[Listener],
-        around_trial: Callable[[int], AbstractContextManager[object]],
         judge: Callable[[int, Report], None] | None,
     ) -> None:
         self.info = info
-        self.runner = runner
+        self.engine = engine
         self.tuner = tuner
         self.tree = tree
         self.listeners = listeners
-        self.around_trial = around_trial
         self.judge = judge
+        self.heeded = frozenset([info.objectives[0].name] if judge is not None else [])
         self.rng = np.random.default_rng([info.seed, 0x6E6F76])
+        self.most_at_once = _combinations(info)
+        self.branches = any(p.conditional for p in info.space.values())
+        self.begun = 0
+        self.running: dict[int, TrialConversation] = {}
         self.trials: list[Trial] = []
-        self.leader: Trial | None = None
-        self.best: TrialOutcome | None = None
+        self.best: Trial | None = None
+        self.best_outcome: TrialOutcome | None = None
         self.errors: list[BaseException] = []
 
     def run(self, plan: list[Planned], limits: Limits, stop: Callable[[], bool]) -> StudyResult:
-        begun = time.monotonic()
-        state, reason = "failed", "hpmagic itself failed"
+        end = _End("failed", "hpmagic itself failed")
+        clock = time.monotonic()
         self.emit(StudyStarted(self.info))
         try:
-            state, reason = self.trials_until_done(plan, limits, stop, begun)
-            if state == "complete" and len(self.errors) == len(self.trials) > 0:
-                state, reason = "failed", _all_failed(len(self.trials))
+            with held():  # an interrupt arrives while the engine waits, and nowhere else
+                end = self.trials_until_done(plan, limits, stop, clock)
+            if end.state == "complete" and len(self.errors) == len(self.trials) > 0:
+                end = _End("failed", _all_failed(len(self.trials)))
         except KeyboardInterrupt:
-            state, reason = "interrupted", _stopped(self.trials)
+            end = self.stopped()
         finally:
-            best = None if self.leader is None else self.leader.number
-            finished = StudyFinished(state, reason, time.time(), best)
-            self.emit(finished)
-        error = self.errors[0] if state == "failed" and self.errors else None
-        record = StudyRecord(self.info, tuple(self.trials), finished)
-        return StudyResult(record, self.best, error)
+            with held():
+                self.give_up()
+                number = None if self.best is None else self.best.number
+                finished = StudyFinished(end.state, end.reason, time.time(), number)
+                self.emit(finished)
+        error = self.errors[0] if end.state == "failed" and self.errors else None
+        trials = tuple(sorted(self.trials, key=lambda trial: trial.number))
+        record = StudyRecord(self.info, trials, finished)
+        return StudyResult(record, self.best_outcome, error)
 
     def trials_until_done(
-        self, plan: list[Planned], limits: Limits, stop: Callable[[], bool], begun: float
-    ) -> tuple[str, str]:
+        self, plan: list[Planned], limits: Limits, stop: Callable[[], bool], clock: float
+    ) -> _End:
         while True:
-            if stop():
-                return "interrupted", _stopped(self.trials)
-            if limits.trials is not None and len(self.trials) >= limits.trials:
-                return "complete", f"all {limits.trials} trials have run"
-            if limits.seconds is not None and time.monotonic() - begun >= limits.seconds:
-                return "complete", f"the time of {limits.seconds:g} s is over"
-            if self.tree.exhausted:
-                return "complete", _every(len(self.trials))
-            planned = self.next_planned(plan)
-            proposal = None if planned else self.tuner.ask()
-            if planned is None and proposal is None:
-                return "complete", "the plan is done" if self.trials else "there is nothing to run"
-            trial = self.one(planned, proposal)
+            end = self.begin_trials(plan, limits, stop, clock)
+            if end is not None and (end.state != "complete" or not self.running):
+                return end
+            number, outcome = self.engine.wait()
+            trial = self.record(self.running.pop(number), outcome)
             if trial.state is TrialState.INTERRUPTED:
-                return "interrupted", _stopped(self.trials)
+                return self.stopped()
             if len(self.errors) == HOPELESS == len(self.trials):
-                return "failed", f"the first {HOPELESS} trials all failed"
+                return _End("failed", f"the first {HOPELESS} trials all failed")
+
+    def begin_trials(
+        self, plan: list[Planned], limits: Limits, stop: Callable[[], bool], clock: float
+    ) -> _End | None:
+        """Give every free worker a trial; why there are no more to give, if so."""
+        while len(self.running) < self.engine.capacity:
+            if stop():
+                return self.stopped()
+            if limits.trials is not None and self.begun >= limits.trials:
+                return _End("complete", f"all {limits.trials} trials have run")
+            if limits.seconds is not None and time.monotonic() - clock >= limits.seconds:
+                return _End("complete", f"the time of {limits.seconds:g} s is over")
+            if self.tree.exhausted:
+                return _End("complete", _every(self.begun))
+            if self.running and self.crowded():
+                return None
+            chosen: Planned | Proposal | None = self.next_planned(plan)
+            if chosen is None:
+                if limits.trials is not None and self.begun + len(plan) >= limits.trials:
+                    return None  # what is left is for the plan, once it is clear what it draws
+                chosen = self.tuner.ask()
+            if chosen is None:
+                if plan:
+                    return None
+                reason = "the plan is done" if self.begun else "there is nothing to run"
+                return _End("complete", reason)
+            if interrupt_requested():  # while the tuner was thinking
+                return self.stopped()
+            self.begin(chosen)
+        return None
+
+    def crowded(self) -> bool:
+        """Whether the trials that run may be all there are to run, so that one has to wait."""
+        if self.tree.explored:
+            return self.tree.crowded
+        return self.most_at_once is not None and len(self.running) >= self.most_at_once
 
     def next_planned(self, plan: list[Planned]) -> Planned | None:
-        """The next of the plan that has not been run already under other words."""
-        while plan:
-            planned = plan.pop(0)
+        """The next of the plan that has not been run, and does not run now, under other words.
+
+        One that may be what runs now, depending on what that trial still draws, stays in the plan.
+        """
+        for planned in list(plan):
             _, known = self.tree.path(_AsPlanned(planned, self.info.space))
-            if not known:
+            twins = [c for c in self.running.values() if self.alike(planned, c.planned)]
+            if twins and self.branches and not known:
+                continue
+            plan.remove(planned)
+            if not twins and not known:
                 return planned
         return None
 
-    def one(self, planned: Planned | None, proposal: Proposal | None) -> Trial:
-        """Run one trial and tell everybody."""
-        number = len(self.trials)
-        origin = planned.origin if planned else Origin.TUNER
-        walk = self.tree.walk()
-        self.emit(TrialStarted(number, origin, time.time()))
+    def alike(self, one: Planned, other: Planned | None) -> bool:
+        """Whether two plans agree in every value that is drawn whatever happens."""
+        if other is None:
+            return False
+        space = self.info.space
+        always = [p for p in space.values() if not p.conditional]
+        return all(_key(p, one, space) == _key(p, other, space) for p in always)
 
-        def draw(parameter: Parameter) -> Any:
-            if planned is not None:
-                return _planned_value(planned, parameter, self.info.space)
-            assert proposal is not None
-            try:
-                return walk.draw(parameter, proposal.suggest, self.rng)
-            except Exception as error:
-                raise _TunerFault from error
+    def begin(self, chosen: Planned | Proposal) -> None:
+        """Start a trial on a free worker."""
+        conversation = TrialConversation(
+            self.begun,
+            chosen,
+            space=self.info.space,
+            walk=self.tree.walk(),
+            rng=self.rng,
+            hear=self.hear,
+            heeded=self.heeded,
+        )
+        self.begun += 1
+        self.running[conversation.number] = conversation
+        self.emit(TrialStarted(conversation.number, conversation.origin, time.time()))
+        self.engine.start(conversation)
 
-        def report(report: Report) -> None:
-            self.emit(MetricReported(number, report))
-            if self.judge is not None and report.name == self.info.objectives[0].name:
-                self.judge(number, report)
+    def hear(self, number: int, report: Report) -> None:
+        self.emit(MetricReported(number, report))
+        if self.judge is not None and report.name in self.heeded:
+            self.judge(number, report)
 
-        with self.around_trial(number):
-            outcome = self.runner.run(draw, report)
-        if isinstance(outcome.error, _TunerFault):
-            assert outcome.error.__cause__ is not None
-            raise outcome.error.__cause__
-        if planned is not None:
-            _follow(walk, outcome)
-        trial = _trial(number, origin, outcome, self.info.objectives)
-        walk.end(complete=trial.state is not TrialState.INTERRUPTED)
+    def record(self, conversation: TrialConversation, outcome: TrialOutcome) -> Trial:
+        """A trial has ended: tell everybody."""
+        conversation.end(outcome)
+        trial = trial_of(conversation.number, conversation.origin, outcome, self.info.objectives)
         self.trials.append(trial)
         if trial.state is TrialState.FAILED:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))
-        leaders = [trial] if self.leader is None else [self.leader, trial]
-        if best_trial(leaders, self.info.objectives) is trial:
-            self.leader, self.best = trial, outcome
+        if self.beats_best(trial):
+            self.best, self.best_outcome = trial, outcome
+            self.engine.keep(trial.number)
         self.emit(TrialFinished(trial))
         self.tuner.tell(trial)
         return trial
 
+    def beats_best(self, trial: Trial) -> bool:
+        """Whether this is now what `ranking.best_trial` would find."""
+        if trial.state is not TrialState.COMPLETE or trial.value is None:
+            return False
+        if self.best is None or self.best.value is None:
+            return True
+        if trial.value == self.best.value:
+            return trial.number < self.best.number
+        return self.info.objectives[0].direction.better(trial.value, self.best.value)
+
+    def give_up(self) -> None:
+        """Record the trials that still run as interrupted."""
+        while self.running:
+            _, conversation = self.running.popitem()
+            outcome = conversation.interrupted()
+            conversation.end(outcome)
+            trial = trial_of(
+                conversation.number, conversation.origin, outcome, self.info.objectives
+            )
+            self.trials.append(trial)
+            self.emit(TrialFinished(trial))
+
+    def stopped(self) -> _End:
+        count = sum(trial.state is not TrialState.INTERRUPTED for trial in self.trials)
+        return _End("interrupted", f"stopped by hand after {count} trials")
+
     def emit(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
+
+
+def _combinations(info: StudyInfo) -> int | None:
+    """How many combinations the space as written has at most; None when there is no telling."""
+    most = 1
+    for parameter in info.space.values():
+        size = None if parameter.distribution is None else parameter.distribution.size
+        if size is None or "{" in parameter.name:
+            return None
+        most *= size
+    return most
+
+
+def _key(parameter: Parameter, planned: Planned, space: SearchSpace) -> object:
+    value = planned_value(planned, parameter, space)
+    return value if parameter.distribution is None else parameter.distribution.key(value)
 
 
 class _AsPlanned(dict[str, Any]):
@@ -239,60 +316,10 @@ class _AsPlanned(dict[str, Any]):
         parameter = self.space.find(name)
         if parameter is None:
             raise KeyError(name)
-        value = _planned_value(self.planned, replace(parameter, name=name), self.space)
+        value = planned_value(self.planned, replace(parameter, name=name), self.space)
         if value is WRITTEN:
             raise KeyError(name)
         return value
-
-
-def _planned_value(planned: Planned, parameter: Parameter, space: SearchSpace) -> Any:
-    """The value planned for a name, or for all that fill in the same braces; else as written."""
-    found = space.find(parameter.name)
-    for name in (parameter.name, found.name if found else parameter.name):
-        if name in planned.values:
-            return planned.values[name]
-    return WRITTEN if parameter.default is MISSING else parameter.default
-
-
-def _follow(walk: Walk, outcome: TrialOutcome) -> None:
-    for name, value in outcome.params.items():
-        walk.fix(Parameter(name, outcome.distributions[name]), value)
-
-
-def _trial(
-    number: int, origin: Origin, outcome: TrialOutcome, objectives: Sequence[Objective]
-) -> Trial:
-    curves: dict[str, list[tuple[int, float]]] = {}
-    metrics: dict[str, float] = {}
-    for report in outcome.reports:
-        metrics[report.name] = report.value
-        if report.step is not None:
-            curves.setdefault(report.name, []).append((report.step, report.value))
-    finals = metrics | dict(outcome.values)
-    known = [finals[o.name] for o in objectives if o.name in finals]
-    usable = outcome.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    usable = usable and all(map(math.isfinite, known))
-    return Trial(
-        number=number,
-        state=outcome.state,
-        params=outcome.params,
-        distributions=outcome.distributions,
-        values=tuple(known) if usable and len(known) == len(objectives) else None,
-        metrics=metrics,
-        curves={name: tuple(points) for name, points in curves.items()},
-        origin=origin,
-        start=outcome.start,
-        duration=outcome.duration,
-        reason=outcome.reason,
-        output=outcome.output,
-        notes=outcome.notes,
-    )
-
-
-def _stopped(trials: Sequence[Trial]) -> str:
-    return (
-        f"stopped by hand after {sum(t.state is not TrialState.INTERRUPTED for t in trials)} trials"
-    )
 
 
 def _all_failed(count: int) -> str:

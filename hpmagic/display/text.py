@@ -146,6 +146,8 @@ def trial_line(progress: Progress, trial: Trial) -> str:
     pieces += [f"{_key(name)}={_value(param_text(trial, name))}" for name in trial.params]
     if trial.reason:
         pieces.append(f"reason={_value(clean(trial.reason, 200))}")
+    if stopped := trial.notes.get("stopped_early"):
+        pieces.append(f"stopped_early={_value(clean(stopped, 200))}")
     return " ".join(pieces)
 
 

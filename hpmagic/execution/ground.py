@@ -11,6 +11,7 @@ from typing import Any
 
 from hpmagic.execution.heap.kind import Keeper
 from hpmagic.execution.heap.snapshot import Change, Lost, Snapshot
+from hpmagic.execution.interrupt import held
 from hpmagic.execution.namespace import Namespace
 
 __all__ = ["Carry", "Ground", "Grounds"]
@@ -66,8 +67,10 @@ class Grounds:
         """Bring every object to its state of that time; says what cannot be."""
         if self._current is ground:
             return []
-        lost = self._put_back(ground, self._changed(ground))
-        self._current = ground
+        with held():
+            self._current = None
+            lost = self._put_back(ground, self._changed(ground))
+            self._current = ground
         return lost
 
     def settle(
@@ -95,6 +98,10 @@ class Grounds:
         self._current = self.start
         self.overlooked += 1
         return Carry(self.start, (), False, modules)
+
+    def names(self, carry: Carry) -> tuple[str, ...]:
+        """The variables that lead to objects which the trial changed."""
+        return carry.ground.snapshot.roots([change.number for change in carry.changes])
 
     def restore(self, carry: Carry) -> bool:
         """Make the objects what the trial left; False when that cannot be done."""

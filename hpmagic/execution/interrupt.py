@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-__all__ = ["InterruptGuard", "exposed", "held", "interrupt_requested"]
+__all__ = ["InterruptGuard", "exposed", "held", "interrupt_requested", "is_held"]
 
 
 class InterruptGuard:
@@ -86,6 +86,12 @@ def exposed() -> Iterator[None]:
         yield
     finally:
         guard._held = depth
+
+
+def is_held() -> bool:
+    """Whether this is work that must not be torn apart."""
+    guard = _guard()
+    return guard is not None and guard._held > 0
 
 
 def _guard() -> InterruptGuard | None:

@@ -11,7 +11,7 @@ from hpmagic.execution.ground import Carry
 from hpmagic.records import Output, Report, TrialState
 from hpmagic.space import Parameter
 
-__all__ = ["WRITTEN", "DrawValue", "Pruned", "Runner", "TrialOutcome"]
+__all__ = ["WRITTEN", "DrawValue", "Pruned", "Runner", "TrialOutcome", "TrialTimeout"]
 
 
 class _Written:
@@ -33,6 +33,10 @@ Called when the tuned line executes, at most once a name and trial."""
 
 class Pruned(BaseException):
     """Raised inside a cell to end a hopeless trial; not an `Exception`, so `except` lets it by."""
+
+
+class TrialTimeout(BaseException):
+    """Raised inside a cell whose trial takes too long; no `Exception`, so `except` lets it by."""
 
 
 @dataclass(frozen=True)
@@ -79,4 +83,8 @@ class Runner(Protocol):
 
     def publish(self, outcome: TrialOutcome) -> None:
         """Put the bindings of ``outcome`` into the namespace."""
+        ...
+
+    def close(self) -> None:
+        """Leave the process as it was when the runner was made."""
         ...

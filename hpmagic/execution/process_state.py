@@ -140,8 +140,8 @@ def _torch(torch: Any) -> Undo:
 
 def _locale(locale: Any) -> Undo:
     saved = locale.setlocale(locale.LC_ALL)
-    return lambda: locale.setlocale(locale.LC_ALL) == saved or locale.setlocale(
-        locale.LC_ALL, saved
+    return lambda: (
+        locale.setlocale(locale.LC_ALL) == saved or locale.setlocale(locale.LC_ALL, saved)
     )
 
 

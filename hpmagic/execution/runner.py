@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,26 @@ class KernelRunner:
         self._published = True
         self._namespace.apply(outcome.bindings, outcome.deleted)
 
+    @contextmanager
+    def as_left(self, outcome: TrialOutcome) -> Iterator[dict[str, Any]]:
+        """Within, objects are as the trial left them; gives the variables that it changed.
+
+        Variables of earlier cells whose objects it changed in place are among them.
+        """
+        carry = outcome.carry
+        if carry is None:
+            yield dict(outcome.bindings)
+            return
+        with held():
+            if not self._grounds.restore(carry):
+                outcome = self._rerun(outcome)
+            variables = self._namespace.variables
+            changed = {n: variables[n] for n in self._grounds.names(carry) if n in variables}
+            try:
+                yield changed | dict(outcome.bindings)
+            finally:
+                self._grounds.leave()
+
     def close(self) -> None:
         """Leave the process as the study found it."""
         self._isolation.reset_random()
@@ -196,9 +217,7 @@ class KernelRunner:
             error=error,
             reason=self._reason(state, error, hooks),
             output=self._capture.output("" if error is None else plain_text(error)),
-            notes=_notes(hooks)
-            | self._metrics.notes(hooks.reports)
-            | independence,
+            notes=_notes(hooks) | self._metrics.notes(hooks.reports) | independence,
             carry=carry,
         )
         return outcome, run, error
@@ -382,5 +401,3 @@ def _unused_name(namespace: MutableMapping[str, Any]) -> str:
     while f"_hpmagic_{number}_" in namespace:
         number += 1
     return f"_hpmagic_{number}_"
-
-

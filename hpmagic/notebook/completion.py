@@ -1,7 +1,6 @@
 """Completion after ``%%tune`` and ``%tune``, and inside ``# tune:`` comments.
 
-`complete` is plain: text and cursor in, suggestions out. `matcher` hands them to IPython, and so to
-JupyterLab, VS Code and the terminal.
+Plain: text and cursor in, suggestions out. `matching` hands them to IPython.
 """
 
 from __future__ import annotations
@@ -11,19 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from IPython.core.completer import (
-    CompletionContext,
-    SimpleCompletion,
-    SimpleMatcherResult,
-    context_matcher,
-)
-
 from hpmagic.language.vocabulary import DISTRIBUTIONS, ROLES, SPELLINGS, Word
 from hpmagic.language.vocabulary import OPTIONS as ITEM_OPTIONS
 from hpmagic.notebook.header import find_header
 from hpmagic.options import OPTIONS, Option
 
-__all__ = ["Found", "Suggestion", "complete", "matcher"]
+__all__ = ["Found", "Suggestion", "complete"]
 
 _LINE_MAGIC: Final = re.compile(r"^\s*(?:\w+\s*=\s*)?%tune\s+(?P<words>.*)$")
 _HEADER_WORD: Final = re.compile(r"^(?:%%tune|#!?\s*(?:@|%%)tune)\s+(?P<words>.*)$")
@@ -47,24 +39,6 @@ class Found:
 
     fragment: str
     suggestions: tuple[Suggestion, ...]
-
-
-@context_matcher(identifier="hpmagic.matcher")  # type: ignore[untyped-decorator]
-def matcher(context: CompletionContext) -> SimpleMatcherResult:
-    """IPython's matcher. Never raises: a completion that fails is no completion."""
-    try:
-        found = complete(context.full_text, context.cursor_line, context.cursor_position)
-    except Exception:  # noqa: BLE001 - whatever stands in the cell
-        found = None
-    if found is None or not context.token.endswith(found.fragment):
-        return SimpleMatcherResult(completions=[])
-    completions = [SimpleCompletion(s.text, type=s.meaning) for s in found.suggestions]
-    return SimpleMatcherResult(
-        completions=completions,
-        matched_fragment=found.fragment,
-        suppress=bool(completions),
-        ordered=True,
-    )
 
 
 def complete(text: str, line: int, column: int) -> Found | None:

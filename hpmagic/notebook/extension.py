@@ -14,8 +14,8 @@ __all__ = ["load", "unload"]
 
 def load(shell: Any) -> TuneMagics:
     """Register the magics, the comment form and completion. Loading twice is loading once."""
-    from hpmagic.notebook.completion import matcher
     from hpmagic.notebook.magics import TuneMagics
+    from hpmagic.notebook.matching import matcher
 
     before = unload(shell)
     magics = TuneMagics(shell)

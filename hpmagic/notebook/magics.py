@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
@@ -19,7 +19,9 @@ from hpmagic.notebook.header import CellText, find_header
 from hpmagic.notebook.session import Session
 from hpmagic.notebook.source import as_python
 from hpmagic.notebook.where import source_name
-from hpmagic.options import HelpAsked, StudyConfig, help_text, parse_line
+
+if TYPE_CHECKING:
+    from hpmagic.options import StudyConfig
 
 __all__ = ["TuneMagics", "page"]
 
@@ -67,6 +69,7 @@ class TuneMagics(Magics):
 
     def _study(self, line: str, cell: str) -> Any:
         __tracebackhide__ = True
+        from hpmagic.options import HelpAsked, parse_line
         from hpmagic.tuners.registry import known_tuners
 
         try:
@@ -160,6 +163,7 @@ class TuneMagics(Magics):
 def page() -> str:
     """The page that ``%%tune?`` and ``%%tune -h`` show."""
     from hpmagic.notebook.verbs import verbs_page
+    from hpmagic.options import help_text
     from hpmagic.tuners.registry import summaries
 
     parts = (HEAD, _language(), help_text(summaries()), f"Afterwards\n\n{verbs_page()}\n")

@@ -61,20 +61,18 @@ def note(record: StudyRecord) -> str:
         parts.append(table)
     counts = Counter(trial.state for trial in record.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in TrialState if counts[state])
-    ended = f" Ended: {_plain(finished.reason)}." if finished else ""
-    parts.append(
-        f"{len(record.trials)} trials ({states or 'none'}) by `{info.tuner}`, seed {info.seed}."
-        f"{ended}"
-    )
+    sentence = f"{len(record.trials)} trials ({states or 'none'}) by `{_code(info.tuner)}`"
+    ended = f". Ended: {_plain(finished.reason)}" if finished else ""
+    parts.append(f"{sentence}, seed {info.seed}{ended}.")
     if saved := saved_text(record):
         parts.append(saved)
     links = []
     if link := _comparison(record):
         links.append(f"[Compare the best trials]({link})")
-    links.append(f'in Python: `hpmagic.load("{_plain(info.name)}")`')
+    links.append(f'in Python: `hpmagic.load("{_code(info.name)}")`')
     parts.append("; ".join(links))
     if info.command:
-        parts.append(f"Started by `{_plain(info.command)}`")
+        parts.append(f"Started by `{_code(info.command)}`")
     return "\n\n".join(parts)
 
 
@@ -133,4 +131,13 @@ _MARKUP: Mapping[int, str] = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>|#"
 
 def _plain(text: str, limit: int = 120) -> str:
     """Text without meaning to Markdown."""
-    return (text if len(text) <= limit else text[: limit - 1] + "…").translate(_MARKUP)
+    return _short(text, limit).translate(_MARKUP)
+
+
+def _code(text: str, limit: int = 200) -> str:
+    """Text for between backticks, where nothing needs to be escaped but they themselves."""
+    return " ".join(_short(text, limit).replace("`", "'").split())
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -17,13 +17,24 @@ from hpmagic.distributions import (
     label_of,
     literal_text,
 )
-from hpmagic.records import Direction, Objective, Origin, Report, StudyInfo, Trial, TrialState
+from hpmagic.records import (
+    Direction,
+    Objective,
+    Origin,
+    Output,
+    Report,
+    StudyInfo,
+    Trial,
+    TrialState,
+)
 from hpmagic.space import SearchSpace
 
 __all__ = [
     "curves_of",
     "info_from_json",
     "info_to_json",
+    "output_from_blobs",
+    "output_to_blobs",
     "pack",
     "reports_of",
     "trial_from_json",
@@ -185,6 +196,30 @@ def curves_of(reports: Sequence[Report]) -> dict[str, tuple[tuple[int, float], .
         if report.step is not None:
             points.setdefault(report.name, []).append((report.step, report.value))
     return {name: tuple(line) for name, line in points.items()}
+
+
+def output_from_blobs(blobs: Mapping[str, bytes]) -> Output:
+    """What `output_to_blobs` gave."""
+
+    def text(name: str) -> str:
+        return blobs.get(name, b"").decode("utf-8", "replace")
+
+    figures = tuple(blob for name, blob in blobs.items() if name.startswith("figure"))
+    return Output(text("stdout"), text("stderr"), figures, text("traceback"))
+
+
+def output_to_blobs(output: Output) -> dict[str, bytes]:
+    """What a trial printed and drew, as bytes by name."""
+    blobs = {
+        name: text.encode("utf-8", "replace")
+        for name, text in (
+            ("stdout", output.stdout),
+            ("stderr", output.stderr),
+            ("traceback", output.traceback),
+        )
+        if text
+    }
+    return blobs | {f"figure{n}": image for n, image in enumerate(output.figures)}
 
 
 def _same(one: Distribution, other: Distribution | None) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,13 +19,21 @@ from hpmagic.records import (
     TrialState,
 )
 from hpmagic.tracking import closing, runs, schema
-from hpmagic.tracking.codec import curves_of, info_from_json, reports_of, trial_from_json
+from hpmagic.tracking.catalogue import Catalogue
+from hpmagic.tracking.codec import (
+    curves_of,
+    info_from_json,
+    output_from_blobs,
+    reports_of,
+    trial_from_json,
+)
 from hpmagic.tracking.frames import Record
+from hpmagic.tracking.naming import free_name, settle_name
 from hpmagic.tracking.place import Place
 from hpmagic.tracking.schema import Kind, MlflowTag, Tag
 from hpmagic.tracking.store import Point, Store, first_line, is_final
 
-__all__ = ["ABANDONED", "Delivery", "Header", "blobs_of"]
+__all__ = ["ABANDONED", "Delivery", "Header"]
 
 LONG = 2.0
 """Seconds after which a trial that still runs is shown in MLflow."""
@@ -109,27 +115,37 @@ class Delivery:
     ) -> None:
         self.header = header
         self.store = store
-        self.parent_id: str | None = None
         self.name = header.info.name
-        self.run_ids: dict[int, str] = {}
         self.trials: dict[int, Trial] = {}
-        self.closed = False
+        self._runs = Catalogue(store, header.study_id, fresh=fresh)
         self._known = runs.known_of(header.info)
         self._quiet = quiet
         self._clock = clock
-        self._sure = fresh
-        self._doubted = not fresh
         self._parent_ready = False
-        self._done: set[int] = set()
         self._running: dict[int, _Running] = {}
         self._best: dict[str, float] = {}
         self._points: list[Point] = []
         self._parent_told = 0.0
 
     @property
+    def parent_id(self) -> str | None:
+        """The parent run."""
+        return self._runs.parent_id
+
+    @property
+    def run_ids(self) -> dict[int, str]:
+        """The run of each trial, by number."""
+        return self._runs.run_ids
+
+    @property
     def done(self) -> frozenset[int]:
         """The numbers of the trials that are in the store, whole."""
-        return frozenset(self._done)
+        return frozenset(self._runs.done)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the study is in the store to its end."""
+        return self._runs.parent_ended
 
     def accept(self, record: Record) -> None:
         """Deliver one record.
@@ -137,7 +153,7 @@ class Delivery:
         Raises:
             Exception: what MLflow raises; ask `is_final` whether to try again.
         """
-        self._make_sure()
+        self._runs.make_sure()
         if self.closed:
             return
         match record.kind:
@@ -174,19 +190,21 @@ class Delivery:
 
     def ensure_parent(self) -> str:
         """The parent run's id; the run is made if need be."""
-        self._make_sure()
-        if self.parent_id is None or not self._parent_ready:
+        self._runs.make_sure()
+        parent_id = self._runs.parent_id
+        if parent_id is None or not self._parent_ready:
             facts = runs.parent_facts(self.header.study_id, self.header.info, self.header.common)
-            if self.parent_id is None:
-                self.name = self._free_name(self.header.info.name)
+            if parent_id is None:
+                self.name = free_name(self.store, facts.name)
                 start = schema.milliseconds(self.header.info.start)
-                with self._doubt():
-                    self.parent_id = self.store.create_run(self.name, start, facts.tags)
-            self._settle_name()
-            self.store.log(self.parent_id, params=facts.params)
-            self.store.put(self.parent_id, facts.files)
+                parent_id = self._runs.add_parent(self.name, start, facts.tags)
+            else:
+                self.name = self._runs.parent_name or self.name
+            self.name = settle_name(self.store, parent_id, self.name, facts.name)
+            self.store.log(parent_id, params=facts.params)
+            self.store.put(parent_id, facts.files)
             self._parent_ready = True
-        return self.parent_id
+        return parent_id
 
     def ensure_run(self, number: int) -> str:
         """The run's id of a trial that has begun; the run is made if need be."""
@@ -202,7 +220,7 @@ class Delivery:
                 Tag.STATE: schema.RUNNING,
                 Tag.ORIGIN: running.origin.value,
             }
-            self._create(number, f"trial {number}", schema.milliseconds(running.start), tags)
+            self._runs.add(number, f"trial {number}", schema.milliseconds(running.start), tags)
         return self.run_ids[number]
 
     def begin(self, number: int, origin: Origin, start: float) -> str:
@@ -224,8 +242,8 @@ class Delivery:
         for number in list(self._running):
             if abandoned or number in self.run_ids:
                 self._interrupt(number, finished)
-        if self._doubted or (self.store.remote and self.header.exact):
-            self._look_up()
+        if self._runs.doubted or (self.store.remote and self.header.exact):
+            self._runs.refresh()
         record = self._record(finished)
         self.store.put(parent_id, closing.closing_files(record, quiet=self._quiet))
         self._tell_parent(
@@ -238,7 +256,7 @@ class Delivery:
         )
         status = {"complete": "FINISHED", "failed": "FAILED"}.get(finished.state, "KILLED")
         self.store.end_run(parent_id, status, schema.milliseconds(finished.end))
-        self.closed = True
+        self._runs.parent_ended = True
 
     def abandon(self) -> None:
         """The kernel died: close its trials and its study as interrupted."""
@@ -254,9 +272,9 @@ class Delivery:
     def _trial(self, record: Record) -> None:
         trial = trial_from_json(record.data, self._known)
         reports = reports_of(record.data)
-        if trial.number not in self._done:
+        if trial.number not in self._runs.done:
             others = record.data["distributions"]
-            self._deliver(trial, reports, others, _output_of(record.blobs))
+            self._deliver(trial, reports, others, output_from_blobs(record.blobs))
         self._running.pop(trial.number, None)
         self._remember(trial)
         if self._clock() - self._parent_told >= OFTEN:
@@ -280,13 +298,13 @@ class Delivery:
             exact=self.header.exact,
         )
         number, points, tags = trial.number, list(facts.points), dict(facts.tags)
-        if number in self._done:  # found when the store was asked
+        if number in self._runs.done:  # found when the store was asked
             return
         running = self._running.get(number)
         if running is not None and running.reports[: running.sent] == reports[: running.sent]:
             points = points[running.sent :]
         if number not in self.run_ids:
-            self._create(number, facts.name, schema.milliseconds(trial.start), tags)
+            self._runs.add(number, facts.name, schema.milliseconds(trial.start), tags)
             tags = {}
         else:
             tags[MlflowTag.RUN_NAME] = facts.name
@@ -295,7 +313,7 @@ class Delivery:
         self.store.put(run_id, {**facts.files, **runs.output_files(output)})
         end = schema.milliseconds(trial.start + trial.duration)
         self.store.end_run(run_id, schema.STATUS[trial.state], end)
-        self._done.add(number)
+        self._runs.done.add(number)
 
     def _log(
         self, run_id: str, points: list[Point], params: Mapping[str, str], tags: Mapping[str, str]
@@ -377,110 +395,6 @@ class Delivery:
             "metrics": list(dict.fromkeys(name for t in trials for name in t.metrics)),
         }
 
-    def _create(self, number: int, name: str, start: int, tags: Mapping[str, str]) -> None:
-        with self._doubt():
-            self.run_ids[number] = self.store.create_run(name, start, tags)
-
-    @contextmanager
-    def _doubt(self) -> Iterator[None]:
-        """When a request within fails, it may have been carried out all the same."""
-        try:
-            yield
-        except BaseException:
-            self._sure, self._doubted = False, True
-            raise
-
-    def _make_sure(self) -> None:
-        if not self._sure:
-            self._look_up()
-            self._sure = True
-
-    def _look_up(self) -> None:
-        """Learn which runs of the study there are; of several for one trial, one stays."""
-        parents: list[Any] = []
-        found: dict[int, list[Any]] = {}
-        named: set[str] = {self.parent_id} if self.parent_id else set()
-        for run in self.store.runs(Tag.STUDY, self.header.study_id):
-            tags = run.data.tags
-            if tags.get(Tag.KIND) == Kind.STUDY:
-                parents.append(run)
-            elif tags.get(Tag.NUMBER, "").isdigit():
-                found.setdefault(int(tags[Tag.NUMBER]), []).append(run)
-                named.add(tags.get(MlflowTag.PARENT, ""))
-        parents.sort(key=lambda run: (run.info.run_id not in named, run.info.run_id))
-        for run in parents[:1]:
-            self.parent_id, self.name = run.info.run_id, run.info.run_name or self.name
-            self.closed = run.info.status != "RUNNING"
-        for run in parents[1:]:
-            self.store.delete_run(run.info.run_id)
-        for number, several in found.items():
-            several.sort(key=lambda run: (not _ended(run), run.info.run_id))
-            if number in self.run_ids:
-                several.sort(key=lambda run: run.info.run_id != self.run_ids[number])
-            kept, *rest = several
-            self.run_ids[number] = kept.info.run_id
-            if _ended(kept):
-                self._done.add(number)
-            for run in rest:
-                self.store.delete_run(run.info.run_id)
-
-    def _free_name(self, name: str) -> str:
-        """The name, or the first of ``name-2``, ``name-3``, ... that no study has."""
-        taken = {run.info.run_name for run in self._namesakes(name)}
-        if name not in taken:
-            return name
-        number = 2
-        while f"{name}-{number}" in taken:
-            number += 1
-        return f"{name}-{number}"
-
-    def _settle_name(self) -> None:
-        """See that nobody took the name at the same moment; else take the next.
-
-        Whoever sees a namesake gives way, after a moment that differs from one to the other.
-        """
-        assert self.parent_id is not None
-        while True:
-            others = [
-                run.info.run_name
-                for run in self._namesakes(self.name)
-                if run.info.run_id != self.parent_id
-            ]
-            if self.name not in others:
-                return
-            time.sleep(secrets.randbelow(100) / 1000)
-            self.name = self._free_name(self.header.info.name)
-            self.store.log(self.parent_id, tags={MlflowTag.RUN_NAME: self.name})
-
-    def _namesakes(self, name: str) -> list[Any]:
-        return self.store.runs(Tag.KIND, Kind.STUDY, name_begins=name)
-
 
 ABANDONED = "the kernel ended before the study did"
 """Why a study is interrupted that nobody closed."""
-
-
-def _ended(run: Any) -> bool:
-    return run.info.status != "RUNNING" and run.data.tags.get(Tag.STATE) in schema.STATUS
-
-
-def _output_of(blobs: Mapping[str, bytes]) -> Output:
-    def text(name: str) -> str:
-        return blobs.get(name, b"").decode("utf-8", "replace")
-
-    figures = tuple(blob for name, blob in blobs.items() if name.startswith("figure"))
-    return Output(text("stdout"), text("stderr"), figures, text("traceback"))
-
-
-def blobs_of(output: Output) -> dict[str, bytes]:
-    """What a trial printed and drew, for the spool."""
-    blobs = {
-        name: text.encode("utf-8", "replace")
-        for name, text in (
-            ("stdout", output.stdout),
-            ("stderr", output.stderr),
-            ("traceback", output.traceback),
-        )
-        if text
-    }
-    return blobs | {f"figure{n}": image for n, image in enumerate(output.figures)}

@@ -23,8 +23,8 @@ from hpmagic.records import (
     TrialFinished,
     TrialStarted,
 )
-from hpmagic.tracking.codec import info_to_json, trial_to_json
-from hpmagic.tracking.delivery import Header, blobs_of
+from hpmagic.tracking.codec import info_to_json, output_to_blobs, trial_to_json
+from hpmagic.tracking.delivery import Header
 from hpmagic.tracking.frames import encode
 from hpmagic.tracking.home import spool_directory
 from hpmagic.tracking.origin import person_tags
@@ -128,7 +128,7 @@ class Ledger:
         running = self.running.pop(trial.number, None)
         reports = running.reports if running is not None else []
         data = trial_to_json(trial, self._known, reports)
-        self._write("trial", data, blobs_of(trial.output), durable=True)
+        self._write("trial", data, output_to_blobs(trial.output), durable=True)
 
     def _write(
         self,

@@ -165,6 +165,7 @@ class _Undelivered:
             except Exception as error:  # noqa: BLE001 - MLflow raises all sorts
                 self._result(0, f"still to be delivered ({first_line(error)})")
                 return
+        reader.close()
         problems: list[str] = []
         if reader.damage:
             problems.append(f"damaged parts are in {self.spool.set_aside(reader.damage)}")

@@ -170,9 +170,9 @@ def trial_of(
         for tag, text in tags.items()
         if tag.startswith(Tag.NOTE)
     }
-    start = run.info.start_time / 1000
-    end = (run.info.end_time or run.info.start_time) / 1000
-    duration = record.get("duration")
+    start, duration = record.get("start"), record.get("duration")
+    begun = run.info.start_time / 1000
+    ended = (run.info.end_time or run.info.start_time) / 1000
     return Trial(
         number=number,
         state=state,
@@ -182,8 +182,8 @@ def trial_of(
         metrics=metrics,
         curves=curves,
         origin=_origin(tags.get(Tag.ORIGIN, "")),
-        start=start,
-        duration=float(duration) if isinstance(duration, int | float) else end - start,
+        start=float(start) if isinstance(start, int | float) else begun,
+        duration=float(duration) if isinstance(duration, int | float) else ended - begun,
         reason=tags.get(Tag.REASON, ""),
         run_id=run.info.run_id,
         notes=notes,

@@ -119,6 +119,7 @@ def child_facts(
     params = {key(name): label for name, label in labels.items()}
     shown = schema.latest(reports)
     record: dict[str, Any] = {
+        "start": trial.start,
         "duration": trial.duration,
         "values": None if trial.values is None else list(trial.values),
     }

@@ -22,6 +22,8 @@ __all__ = ["MlflowWriter"]
 
 PATIENCE: Final = 15.0
 """Seconds that a trial whose cell uses MLflow waits for its run."""
+IMPATIENCE: Final = 0.5
+"""The same after a trial that waited in vain."""
 
 
 class MlflowWriter:
@@ -57,6 +59,7 @@ class MlflowWriter:
         self._ledger = Ledger(writable_directory(), self._place, exact=uses_mlflow)
         self._courier = Courier(self._place, make_client)
         self._settings = ExitStack()
+        self._patience = PATIENCE
         self._set = self._said_stuck = self._drained = False
 
     @property
@@ -107,6 +110,17 @@ class MlflowWriter:
     def trial_run(self, number: int) -> AbstractContextManager[None]:
         """A context for a trial: within, MLflow's own calls go to the trial's run."""
         return self._active(number) if self._uses_mlflow else nullcontext()
+
+    def run_of(self, number: int) -> tuple[str, str] | None:
+        """MLflow's URI and the run of a trial that begins, for a cell that runs elsewhere.
+
+        None unless the cell uses MLflow, and when the store does not answer in time.
+        """
+        if not self._uses_mlflow:
+            return None
+        running = self._ledger.running[number]
+        run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
+        return None if run is None else (self._place.uri, run.info.run_id)
 
     def drain(self) -> None:
         """Wait until everything is in MLflow, or until that has no prospect.
@@ -185,6 +199,7 @@ class MlflowWriter:
     @contextmanager
     def _active(self, number: int) -> Iterator[None]:
         running = self._ledger.running[number]
-        run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
+        run = self._courier.begin_trial(number, running.origin, running.start, self._patience)
+        self._patience = IMPATIENCE if run is None else PATIENCE
         with active_trial(run) if run is not None else nullcontext():
             yield

@@ -37,7 +37,11 @@ class Tuner(Protocol):
     """
 
     def ask(self) -> Proposal | None:
-        """The next trial's values, or None when there is nothing left to try."""
+        """The next trial's values, or None when there is nothing left to try.
+
+        Trials asked for and not told yet are running: with several workers there are several, and
+        they end in any order. None while some run means nothing for now: it is asked again.
+        """
         ...
 
     def tell(self, trial: Trial) -> None:

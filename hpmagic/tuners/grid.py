@@ -78,8 +78,8 @@ class GridTuner:
         self._open: list[_Proposal] = []
 
     def ask(self) -> _Proposal | None:
-        """The next combination; None when all have run."""
-        if self._tree.exhausted:
+        """The next combination; None when all have run, or may be running."""
+        if self._tree.exhausted or self._tree.crowded:
             return None
         number = self._turns.next()
         point = None if self._points is None else self._points.point(number)
@@ -93,6 +93,8 @@ class GridTuner:
         self._turns.tell(trial)
         proposal = settle(self._open, trial)
         if trial.state is TrialState.INTERRUPTED:
+            if proposal is not None:
+                proposal.walk.end(complete=False)
             return
         walk = self._tree.walk()
         for name, value in trial.params.items():
@@ -102,6 +104,7 @@ class GridTuner:
             try:
                 walk.fix(self._on_grid(drawn), value)
             except SpaceError:
+                walk.end(complete=False)
                 return
         walk.end(complete=True)
         if proposal is not None:

@@ -6,6 +6,11 @@ cell drew one more (the children go by value) or one where it ended. A node is *
 cell ended there, or when its next hyperparameter has finitely many values and all of them lead to
 exhausted nodes. Staying out of exhausted nodes is what keeps a study from running twice what it
 has run once, without knowing the cell's branches beforehand.
+
+Several executions may be under way at once. Each stands at a node and will end somewhere below it.
+A node is *full* when those that stand there or below need all that is left of it: others keep out,
+so that no two of them end in one place. Where nothing is known of what comes after a value, one
+execution fills the node.
 """
 
 from __future__ import annotations
@@ -36,6 +41,11 @@ class _Node:
     distribution: Distribution | None = None
     free: Free | None = None
     """The values that are not exhausted, where there are finitely many."""
+    busy: set[int] = field(default_factory=set)
+    """The numbers of those whose nodes are full."""
+    standing: int = 0
+    """How many executions stand here."""
+    full: bool = False
     children: dict[Hashable, _Node] = field(default_factory=dict)
     ended: bool = False
     exhausted: bool = False
@@ -69,14 +79,51 @@ class _Node:
         """Mark this node exhausted, and those above it that are so now."""
         node = self
         while not node.exhausted:
-            node.exhausted = True
+            node.exhausted, node.full = True, False
             parent = node.parent
             if parent is None or parent.free is None or node.index is None:
                 return
             parent.free.close(node.index)
+            parent.busy.discard(node.index)
             if parent.erratic or parent.free.closed < parent.free.size:
+                parent.count(0)
                 return
             node = parent
+
+    def count(self, change: int) -> None:
+        """So many more executions stand here; see whether this node and those above are full."""
+        self.standing += change
+        node = self
+        while node.full is not node.fills():
+            node.full = not node.full
+            parent = node.parent
+            if parent is None or node.index is None:
+                return
+            if node.full:
+                parent.busy.add(node.index)
+            else:
+                parent.busy.discard(node.index)
+            node = parent
+
+    def least_crowded(self) -> int:
+        """The number of a full child that the fewest executions have entered or used up."""
+        children = {c.index: c for c in self.children.values() if c.index in self.busy}
+        return min(children, key=lambda index: (children[index].used(), index))
+
+    def used(self) -> int:
+        """How many executions stand here or have closed something below."""
+        closed = 0 if self.free is None else self.free.closed
+        return self.standing + len(self.busy) + closed
+
+    def fills(self) -> bool:
+        """Whether there is no room for one more execution, though there was for those now here."""
+        if self.exhausted:
+            return False
+        if self.name is None:
+            return self.standing > 0 and self.parent is not None
+        if self.free is None or self.erratic:
+            return False
+        return self.free.size - self.free.closed - len(self.busy) <= self.standing
 
 
 class ExecutionTree:
@@ -103,8 +150,18 @@ class ExecutionTree:
         """Whether every configuration has been executed."""
         return self._root.exhausted
 
+    @property
+    def explored(self) -> bool:
+        """Whether it is known yet what the cell draws first, if anything."""
+        return self._root.name is not None or self._root.exhausted
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the executions under way may be all that are left."""
+        return self._root.full
+
     def walk(self) -> Walk:
-        """One more execution, from the start."""
+        """One more execution, from the start; it is under way until its `Walk.end`."""
         return Walk(self._root)
 
     def path(self, values: Mapping[str, object]) -> tuple[dict[str, object], bool]:
@@ -136,6 +193,7 @@ class Walk:
 
     def __init__(self, root: _Node) -> None:
         self._node = root
+        root.count(1)
 
     def draw(
         self,
@@ -157,47 +215,66 @@ class Walk:
         value = suggest(parameter)
         if self._is_taken(parameter, value):
             value = self._another(parameter, value, rng)
-        self._node = self._node.grow(parameter, value)
+        self._step(parameter, value)
         return value
 
     def fix(self, parameter: Parameter, value: object) -> None:
         """Record a draw whose value is given."""
         self._node.visit(parameter)
-        self._node = self._node.grow(parameter, value)
+        self._step(parameter, value)
 
     def first_free(self, parameter: Parameter) -> Any:
-        """The first value of a finite distribution that is not exhausted; the first if all are."""
+        """The first value of a finite distribution that is not exhausted; the first if all are.
+
+        One whose node is full is passed over while there are others.
+        """
         self._node.visit(parameter)
         assert parameter.distribution is not None
-        free = self._node.free
+        free, busy = self._node.free, self._node.busy
         index = 0 if free is None else free.right(0)
+        if free is not None and len(busy) < free.size - free.closed:
+            while index in busy:
+                index = free.right(index + 1)
         size = parameter.distribution.size
         assert size is not None
         return value_at(parameter.distribution, index if index < size else 0)
 
     def end(self, *, complete: bool) -> None:
         """The execution is over; unless it was cut short, this configuration is done."""
+        self._node.count(-1)
         if complete:
             self._node.ended = True
             self._node.close()
 
+    def _step(self, parameter: Parameter, value: object) -> None:
+        before, self._node = self._node, self._node.grow(parameter, value)
+        self._node.count(1)
+        before.count(-1)
+
     def _is_taken(self, parameter: Parameter, value: object) -> bool:
         child = self._node.child(parameter, value)
-        return child is not None and child.exhausted
+        return child is not None and (child.exhausted or child.full)
 
     def _another(self, parameter: Parameter, value: Any, rng: np.random.Generator) -> Any:
-        """A value near ``value`` that is not exhausted, or ``value`` itself if there is none."""
+        """A value near ``value`` that is not exhausted, or ``value`` itself if there is none.
+
+        Where all that is left is full, the least crowded is taken: others may yet go on from there.
+        """
         assert parameter.distribution is not None
-        if self._node.exhausted:
+        node = self._node
+        if node.exhausted:
             return value
-        free = None if self._node.erratic else self._node.free
+        free = None if node.erratic else node.free
         if free is not None:
-            index = _near(free, parameter.distribution, value, rng)
+            if len(node.busy) >= free.size - free.closed:
+                return value_at(parameter.distribution, node.least_crowded())
+            index = _near(free, node.busy, parameter.distribution, value, rng)
             return value_at(parameter.distribution, index)
         for other in _redraws(parameter.distribution, value, rng):
             if not self._is_taken(parameter, other):
                 return other
-        if not self._node.erratic:
+        child = self._node.child(parameter, value)
+        if not self._node.erratic and (child is None or child.exhausted):
             self._node.close()
         return value
 
@@ -212,12 +289,22 @@ def _same(one: Distribution | None, other: Distribution) -> bool:
     return one is other or (one is not None and one.size == other.size and str(one) == str(other))
 
 
-def _near(free: Free, distribution: Distribution, value: object, rng: np.random.Generator) -> int:
+def _near(
+    free: Free,
+    busy: set[int],
+    distribution: Distribution,
+    value: object,
+    rng: np.random.Generator,
+) -> int:
     """A free number: the nearest to that of ``value``, or any where there is no order."""
     index = index_of(distribution, value) if distribution.ordered else None
     if index is None:
-        return _any(free, rng)
+        return _any(free, busy, rng)
     left, right = free.left(index), free.right(index)
+    while left in busy:
+        left = free.left(left - 1)
+    while right in busy:
+        right = free.right(right + 1)
     if left < 0 or right >= free.size:
         return right if left < 0 else left
     if index - left == right - index:
@@ -225,12 +312,12 @@ def _near(free: Free, distribution: Distribution, value: object, rng: np.random.
     return left if index - left < right - index else right
 
 
-def _any(free: Free, rng: np.random.Generator) -> int:
+def _any(free: Free, busy: set[int], rng: np.random.Generator) -> int:
     for _ in range(8):
         index = int(rng.integers(free.size))
-        if index in free:
+        if index in free and index not in busy:
             return index
-    return int(rng.choice(list(free)))
+    return int(rng.choice([index for index in free if index not in busy]))
 
 
 def _redraws(distribution: Distribution, value: object, rng: np.random.Generator) -> Iterator[Any]:

@@ -134,8 +134,16 @@ def test_help_and_version(capsys):
     assert all(verb in out for verb in ("run", "space", "studies", "deliver", "Exit codes"))
 
 
-@pytest.mark.parametrize("words", [[], ["rnu"], ["trials"], ["best", "a", "--csv"]])
-def test_wrong_verbs_are_misuse(words, capsys):
+def test_an_unknown_command_names_the_nearest(capsys):
+    """A slip of the fingers is told from a command; no words show the page."""
+    assert main(["rnu"]) == MISUSED
+    assert capsys.readouterr().err == "hpmagic: unknown command `rnu`; did you mean `run`?\n"
+    assert main([]) == MISUSED
+    assert "Exit codes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["trials"], ["best", "a", "--csv"]])
+def test_wrong_words_are_misuse(words, capsys):
     """The exit code is that of wrong words."""
     with pytest.raises(SystemExit) as ended:
         main(words)

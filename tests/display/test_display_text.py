@@ -139,3 +139,11 @@ def test_log_ends_with_what_pruning_saved():
     assert int(keys["saved_steps"]) > 0
     assert float(keys["saved_seconds"]) > 0
     assert "saved_steps" not in text.end_line(folded(simulated.events(40, steps=20)))
+
+
+def test_log_says_where_a_trial_stopped_early():
+    """By patience: the trial is complete, and has a key more."""
+    progress = folded(simulated.events(2))
+    early = simulated.trial_of(1, 0.5, notes={"stopped_early": "loss at step 4"})
+    assert 'stopped_early="loss at step 4"' in text.trial_line(progress, early)
+    assert "stopped_early" not in text.trial_line(progress, simulated.trial_of(1, 0.5))

@@ -35,6 +35,7 @@ def test_every_trial_starts_from_the_random_state_of_the_study(draw):
 
 
 def test_torch_is_taken_into_care_once_it_is_imported(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
     torch = ModuleType("torch")
     exec(
         "_state = 0\ndef get_rng_state(): return _state\n"

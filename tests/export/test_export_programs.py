@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+from hpmagic.engines.local import LocalEngine
 from hpmagic.errors import OptionError
 from hpmagic.execution.runner import KernelRunner
 from hpmagic.export import Search, export
@@ -53,7 +54,7 @@ def search_of(text, *, earlier=(), tuner="random", trials=4, pruner="none", obje
     runner = KernelRunner(cell, namespace, objectives=objectives, extra_metrics=extra)
     result = run_study(
         info,
-        runner,
+        LocalEngine(runner),
         kind.make(context),
         tree,
         plan=[Planned(Origin.DEFAULT)],

@@ -47,6 +47,7 @@ ERRORS: dict[str, str] = {
     "missing value": value("uniform(0, 1 +)"),
     "no expression": value("uniform(0, not)"),
     "second annotation": value("uniform(0, 1)  # tune: metric"),
+    "second annotation behind free text": value("uniform(0, 1)  # as read  # tune: metric"),
     # what is no item
     "only options": value('name="x"'),
     "two items": value("uniform(0, 1), 3"),
@@ -126,6 +127,7 @@ ERRORS: dict[str, str] = {
     "odd name": value('uniform(0, 1), name="lr=1"'),
     "long name": value(f'uniform(0, 1), name="{"x" * 251}"'),
     "half a pattern": value('uniform(0, 1), name="units_{i"'),
+    "other half of a pattern": value('uniform(0, 1), name="units_i}"'),
     "empty pattern": value('uniform(0, 1), name="units_{}"'),
     "pattern that assigns": value('uniform(0, 1), name="{(i := 3)}"'),
     # roles

@@ -247,9 +247,20 @@ def test_names_that_occur_twice_are_qualified_by_callee_dict_function_or_class()
         class Net:
             def g(self):
                 self.C = 1.0  # tune: uniform(0, 7)
+                other.C = 1.0  # tune: uniform(0, 8)
         e.C = 1.0  # tune: uniform(0, 8)
         """)
-    assert list(names) == ["C", "SVC.C", "LinearSVC.C", "c.C", "inner.C", "f.C", "Net.C", "e.C"]
+    assert list(names) == [
+        "C",
+        "SVC.C",
+        "LinearSVC.C",
+        "c.C",
+        "inner.C",
+        "f.C",
+        "Net.C",
+        "other.C",
+        "e.C",
+    ]
 
 
 def test_name_that_occurs_once_is_not_qualified():
@@ -342,6 +353,8 @@ def test_default_is_the_written_literal_and_missing_otherwise():
         "-'a'": MISSING,
         "True + 1": MISSING,
         "1 << 3": MISSING,
+        "...": MISSING,
+        "1j": MISSING,
         "None": None,
         "True": True,
         '"rbf"': "rbf",

@@ -182,6 +182,7 @@ def test_dict_as_the_one_option_is_refused_with_what_to_write():
         ("int(1, n)", (0,), "1, n"),
         ("int(1, n)", (2.5,), "n"),
         ("int(lower=n, upper=3)", ("a",), "n"),
+        ("int(1, n)", (np.array([9]),), "n"),
         ("loguniform(low, 1)", (-1,), "low"),
         ("normal(0, s)", (0,), "s"),
         ("choice(names)", ((),), "names"),

@@ -128,6 +128,10 @@ def test_name_is_not_surely_overwritten_by(text):
     assert codes(f"x = 1  # tune: int(1, 3)\n{text}\nprint(x)\n") == []
 
 
+def test_parameter_that_is_read_is_not_linted():
+    assert codes("def f(\n    a=1,  # tune: int(1, 3)\n):\n    return a\n") == []
+
+
 def test_call_in_a_function_cannot_read_its_local_names():
     assert codes("""
         def f():

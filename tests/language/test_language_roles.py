@@ -66,6 +66,7 @@ def test_options_of_objectives():
     assert (mark.best, mark.patience, mark.min_delta) == (True, 5, 1e-4)
     assert mark_of("loss = f()  # tune: maximize(best)").best
     assert not mark_of("loss = f()  # tune: maximize(best=False)").best
+    assert mark_of("for i in x:\n    loss = f()  # tune: minimize(patience=1)").patience == 1
     plain = mark_of("loss = f()  # tune: minimize()")
     assert (plain.best, plain.patience, plain.min_delta) == (False, None, 0.0)
 

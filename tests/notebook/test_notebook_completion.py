@@ -7,7 +7,8 @@ from IPython.core.completer import CompletionContext
 
 from hpmagic.language.vocabulary import DISTRIBUTIONS, ROLES
 from hpmagic.notebook import completion
-from hpmagic.notebook.completion import complete, matcher
+from hpmagic.notebook.completion import complete
+from hpmagic.notebook.matching import matcher
 from hpmagic.notebook.verbs import VERBS
 from hpmagic.options import OPTIONS
 from hpmagic.tuners.registry import known_tuners

@@ -1,5 +1,8 @@
 """``%%tune`` and the comment form in a real shell: one code path, the person's own lines."""
 
+import subprocess
+import sys
+
 import pytest
 from IPython.core.error import UsageError
 
@@ -271,3 +274,19 @@ def test_unloading_takes_everything_out(notebook):
     assert "study" not in notebook.shell.user_ns
     assert shell.find_cell_magic("tune") is None
     assert shell.find_line_magic("tune") is None
+
+
+def test_loading_is_light():
+    """Nothing heavy is imported before a study begins."""
+    program = (
+        "import sys\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "import hpmagic\n"
+        "hpmagic.load_ipython_extension(InteractiveShell.instance())\n"
+        "heavy = 'numpy pandas mlflow optuna sklearn matplotlib hpmagic.language hpmagic.options'\n"
+        "print([name for name in heavy.split() if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpmagic.engines.local import LocalEngine
 from hpmagic.errors import OptionError
 from hpmagic.execution.ranges import known_space
 from hpmagic.execution.runner import KernelRunner
@@ -59,7 +60,7 @@ def study(name, seed, trials=30, text=CELL, **options):
     try:
         result = run_study(
             info,
-            runner,
+            LocalEngine(runner),
             get_tuner("random").make(context),
             tree,
             limits=Limits(trials),

@@ -60,7 +60,9 @@ def nasty(name: str, cell: str, setup: str = "", **more: object) -> None:
 # --- objects of earlier cells, changed in place -------------------------------------------------
 
 nasty("list appended", "xs.append(lr)\nseen = list(xs)", "xs = [1, 2]", probe="xs")
-nasty("list sorted in place", "xs.sort(reverse=k > 1)\nseen = list(xs)", "xs = [2, 3, 1]", probe="xs")
+nasty(
+    "list sorted in place", "xs.sort(reverse=k > 1)\nseen = list(xs)", "xs = [2, 3, 1]", probe="xs"
+)
 nasty("nested list", "xs[1].append(k)\nseen = repr(xs)", "xs = [1, [2]]", probe="xs")
 nasty(
     "alias of a list",
@@ -103,7 +105,12 @@ nasty(
     "from array import array\na = array('i', [1, 2])",
     probe="a",
 )
-nasty("array in place", "x *= lr\nseen = x.tolist()", "import numpy as np\nx = np.arange(4.0)", probe="x")
+nasty(
+    "array in place",
+    "x *= lr\nseen = x.tolist()",
+    "import numpy as np\nx = np.arange(4.0)",
+    probe="x",
+)
 nasty(
     "array item through a view",
     "v[0] = lr\nseen = x.tolist()",
@@ -373,7 +380,12 @@ nasty(
     "rs = np.random.RandomState(3)",
     probe="(r.random(), g.random(), rs.rand())",
 )
-nasty("iterator consumed", "seen = [next(it) for _ in range(k)]", "it = iter([1, 2, 3, 4])", probe="next(it)")
+nasty(
+    "iterator consumed",
+    "seen = [next(it) for _ in range(k)]",
+    "it = iter([1, 2, 3, 4])",
+    probe="next(it)",
+)
 nasty(
     "zip and enumerate consumed",
     "next(z)\nseen = (next(z), next(e))",
@@ -471,7 +483,9 @@ nasty(
 
 # --- tables and estimators ----------------------------------------------------------------------
 
-FRAME = "import numpy as np, pandas as pd\ndf = pd.DataFrame({'a': [1.0, 2.0, 3.0], 'b': list('xyz')})"
+FRAME = (
+    "import numpy as np, pandas as pd\ndf = pd.DataFrame({'a': [1.0, 2.0, 3.0], 'b': list('xyz')})"
+)
 
 nasty("frame column added", "df['c'] = df.a * lr\nseen = df.to_dict()", FRAME, probe="df.to_dict()")
 nasty("frame cell set", "df.loc[0, 'a'] = lr\nseen = df.a.tolist()", FRAME, probe="df.to_dict()")
@@ -484,7 +498,12 @@ nasty(
     FRAME,
     probe="(df.index.tolist(), df.index.name)",
 )
-nasty("frame name of the index", "df.index.name = 'n'\nseen = df.index.name", FRAME, probe="df.index.name")
+nasty(
+    "frame name of the index",
+    "df.index.name = 'n'\nseen = df.index.name",
+    FRAME,
+    probe="df.index.name",
+)
 nasty("frame values in place", "df['a'] *= lr\nseen = df.a.tolist()", FRAME, probe="df.to_dict()")
 nasty("frame row added", "df.loc[len(df)] = [lr, 'w']\nseen = len(df)", FRAME, probe="len(df)")
 nasty("frame inserted", "df.insert(0, 'z', k)\nseen = list(df)", FRAME, probe="list(df)")
@@ -840,7 +859,9 @@ nasty(
     "read in only one branch of a try",
     "try:\n    v = 1 / (k - 1)\nexcept ZeroDivisionError:\n    v = lr\nseen = v",
 )
-nasty("read after a loop that ends early", "for i in range(9):\n    if i * 0.2 > lr: break\nseen = i")
+nasty(
+    "read after a loop that ends early", "for i in range(9):\n    if i * 0.2 > lr: break\nseen = i"
+)
 nasty("while on a tuned value", "n = 0\nwhile n < k:\n    n += 1\nseen = n")
 nasty("with statement", "import contextlib\nwith contextlib.nullcontext(lr) as v:\n    seen = v")
 nasty("walrus", "seen = [(m := k), m + 1]")
@@ -850,8 +871,11 @@ nasty(
     "from settings import *\nseen = (lr, extra)",
     files={"settings.py": "lr = 9.0\nextra = 1\n"},
 )
-nasty("name of a builtin", "max = 3  # tune: int(1, 5)\nlr = 0.1  # tune: uniform(0, 1)\n"
-      "k = 1  # tune: int(1, 3)\nxs = [1, 2]\nseen = (max, lr)")
+nasty(
+    "name of a builtin",
+    "max = 3  # tune: int(1, 5)\nlr = 0.1  # tune: uniform(0, 1)\n"
+    "k = 1  # tune: int(1, 3)\nxs = [1, 2]\nseen = (max, lr)",
+)
 nasty(
     "tuned name that an earlier cell had",
     "a = 1\nseen = show()",
@@ -947,15 +971,19 @@ nasty(
     "state of a module of one's own",
     "mine.bump(lr)\nseen = (mine.COUNT, list(mine.LOG))",
     "import mine",
-    files={"mine.py": "COUNT = 0\nLOG = []\ndef bump(v):\n    global COUNT\n    COUNT += 1\n"
-           "    LOG.append(v)\n"},
+    files={
+        "mine.py": "COUNT = 0\nLOG = []\ndef bump(v):\n    global COUNT\n    COUNT += 1\n"
+        "    LOG.append(v)\n"
+    },
     probe="(mine.COUNT, mine.LOG)",
 )
 nasty(
     "module of one's own imported in the cell",
     "import mine2\nmine2.bump(lr)\nmine2.bump(k)\nseen = (mine2.COUNT, list(mine2.LOG))",
-    files={"mine2.py": "COUNT = 0\nLOG = []\ndef bump(v):\n    global COUNT\n    COUNT += 1\n"
-           "    LOG.append(v)\n"},
+    files={
+        "mine2.py": "COUNT = 0\nLOG = []\ndef bump(v):\n    global COUNT\n    COUNT += 1\n"
+        "    LOG.append(v)\n"
+    },
 )
 nasty(
     "function of a module of one's own",
@@ -987,7 +1015,10 @@ nasty(
     "import subprocess, sys\no = subprocess.run(['echo', 'hi'], capture_output=True).stdout\n"
     "seen = (o, k)",
 )
-nasty("exception in mid-prefix, caught", "try:\n    [][1]\nexcept IndexError as e:\n    n = str(e)\nseen = (n, lr)")
+nasty(
+    "exception in mid-prefix, caught",
+    "try:\n    [][1]\nexcept IndexError as e:\n    n = str(e)\nseen = (n, lr)",
+)
 nasty(
     "exception that depends on a value",
     "xs = [1]\nxs.append(lr)\nif k == 3: raise ValueError(f'{len(xs)}')\nseen = xs[:]",

@@ -42,7 +42,9 @@ def truth() -> dict[str, Any]:
     golden = json.loads(scratch.GOLDEN.read_text())
     cells = golden["cells"] if golden["machine"] == scratch.machine() else {}
     jobs = {nasty.name: scratch.job_of(nasty) for nasty in CELLS}
-    known = {n: cells[n] for n, j in jobs.items() if cells.get(n, {}).get("job") == scratch.digest(j)}
+    known = {
+        n: cells[n] for n, j in jobs.items() if cells.get(n, {}).get("job") == scratch.digest(j)
+    }
     new = [name for name in jobs if name not in known]
     return known | dict(zip(new, computed([jobs[name] for name in new]), strict=True))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hpmagic.distributions import MISSING, Choice, Int, LogUniform, Uniform
+from hpmagic.engines.local import LocalEngine
 from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned, TrialOutcome
 from hpmagic.records import (
     Direction,
@@ -157,6 +159,7 @@ def study_of(
     limit: int | None = None,
     tuner: Tuner | None = None,
     listeners: Sequence[Callable[[Event], None]] = (),
+    around_trial: Callable[[int], AbstractContextManager[object]] = lambda _: nullcontext(),
     **options: Any,
 ) -> StudyResult:
     """A study of a program; ``before`` are trials of an earlier session, ``limit`` new ones."""
@@ -173,7 +176,7 @@ def study_of(
     plan += [Planned(Origin.TRY, dict(v)) for v in getattr(made, "combinations", ())]
     return run_study(
         info_of(program, trials, seed),
-        ProgramRunner(program),
+        LocalEngine(ProgramRunner(program), around_trial=around_trial),
         made,
         tree,
         plan=plan,

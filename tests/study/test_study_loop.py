@@ -25,6 +25,7 @@ from programs import (
 
 from hpmagic import study as study_module
 from hpmagic.distributions import Choice, Int, Uniform
+from hpmagic.engines.local import LocalEngine
 from hpmagic.execution.outcome import Pruned
 from hpmagic.records import (
     Direction,
@@ -199,7 +200,7 @@ def test_no_trial_begins_after_the_time_is_over(clock: Callable[[float], None]) 
     program = replace(PLANE, body=body)
     result = run_study(
         info_of(program),
-        ProgramRunner(program),
+        LocalEngine(ProgramRunner(program)),
         Scripted(*({"x": i / 10, "y": 0.0} for i in range(9))),
         ExecutionTree(),
         limits=Limits(seconds=10),
@@ -291,7 +292,11 @@ def test_an_interrupted_configuration_counts_as_not_run() -> None:
 
     program = replace(PLANE, body=body)
     run_study(
-        info_of(program), ProgramRunner(program), Scripted(), tree, plan=[Planned(Origin.DEFAULT)]
+        info_of(program),
+        LocalEngine(ProgramRunner(program)),
+        Scripted(),
+        tree,
+        plan=[Planned(Origin.DEFAULT)],
     )
     assert tree.path({"x": 0.5}) == ({"x": 0.5}, False)
 

@@ -144,6 +144,7 @@ def test_the_persons_own_run_is_put_back(store: str) -> None:
     assert set(client().get_run(mine.info.run_id).data.metrics) == {"outer"}
 
 
+@pytest.mark.slow
 def test_autologging_lands_in_the_trials_run(store: str) -> None:
     """What scikit-learn's fit logs by itself goes to the trial, under the trial's own values."""
     import mlflow

@@ -231,5 +231,3 @@ def _holds_handle(thing: object) -> bool:
         or type(value).__name__ == "PyCapsule"
         for value in attributes.values()
     )
-
-

@@ -49,9 +49,7 @@ class NativeKind(Kind):
         except Exception:  # noqa: BLE001 - a stranger's __reduce__ may raise anything
             return None, None
 
-    def children(
-        self, thing: Any, content: tuple[bytes | None, bytes | None]
-    ) -> Iterable[object]:
+    def children(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> Iterable[object]:
         # What cannot be seen itself may still lead to what can: a reader to its file.
         return gc.get_referents(thing) if content[0] is None else ()
 

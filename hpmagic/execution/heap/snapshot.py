@@ -92,9 +92,7 @@ class Snapshot:
         for number in numbers:
             self._nodes[number] = self._nodes[number]._replace(kind=_FORGOTTEN)
 
-    def changes(
-        self, numbers: Iterable[int], keeper: Keeper
-    ) -> tuple[tuple[Change, ...], bool]:
+    def changes(self, numbers: Iterable[int], keeper: Keeper) -> tuple[tuple[Change, ...], bool]:
         """The present states of these objects, and whether that is enough to give them again."""
         changes, enough = [], True
         for number in numbers:

@@ -19,7 +19,22 @@ __all__ = ["World"]
 _HEAP_TYPE: Final = 1 << 9
 _OURS: Final = "hpmagic"
 _SHELL: Final = frozenset(
-    {"In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh", "exit", "quit", "open"}
+    {
+        "In",
+        "Out",
+        "_",
+        "__",
+        "___",
+        "_i",
+        "_ii",
+        "_iii",
+        "_ih",
+        "_oh",
+        "_dh",
+        "exit",
+        "quit",
+        "open",
+    }
 )
 
 

@@ -100,7 +100,9 @@ class _Walk:
             if thing.__globals__ is self._world.namespace or self._world.module_of(thing):
                 for code in all_codes(thing.__code__):
                     self.code(code, thing.__globals__)
-        if isinstance(kind, _HEAVY) and not (isinstance(thing, np.ndarray) and thing.dtype == object):
+        if isinstance(kind, _HEAVY) and not (
+            isinstance(thing, np.ndarray) and thing.dtype == object
+        ):
             return
         content = kind.take(thing, _NOTHING)
         unseen = kind.unseen(thing, content)

@@ -195,12 +195,12 @@ class Stages:
         hooks.rewind()
         if checkpoint is None:
             node = self._tree.root if self.enabled else None
-            return Run(hooks, None, node, {}, {}, self._grounds.start, watch=watch, logs=self._services)
+            return Run(
+                hooks, None, node, {}, {}, self._grounds.start, watch=watch, logs=self._services
+            )
         self._tree.use(checkpoint)
         self._namespace.resume(checkpoint.ground.bindings)
-        fan = math.prod(
-            hooks.drawn[name].distribution.size or _FAN for name in checkpoint.reads
-        )
+        fan = math.prod(hooks.drawn[name].distribution.size or _FAN for name in checkpoint.reads)
         return Run(
             hooks,
             checkpoint,
@@ -469,9 +469,7 @@ class Stages:
             node = node.parent
         return None
 
-    def _lend(
-        self, run: Run, number: int, context: contextvars.Context, read: list[str]
-    ) -> None:
+    def _lend(self, run: Run, number: int, context: contextvars.Context, read: list[str]) -> None:
         """A vouched statement may read a value without depending on it."""
         variables = self._namespace.variables
         lent = {variable: run.hooks.value_of(run.pending[variable]) for variable in read}
@@ -507,9 +505,7 @@ class Stages:
             if not (name in before and before[name] is value)
         }
         deleted = frozenset(before.keys() - variables.keys())
-        snapshot = take_snapshot(
-            self._world, bound, Keeper(self._limit), kinds=self._kinds
-        )
+        snapshot = take_snapshot(self._world, bound, Keeper(self._limit), kinds=self._kinds)
         self._vouched[number] = _Vouched(
             bound, deleted, Ground(snapshot, bound), run.seconds[number], effects.reads
         )
@@ -524,5 +520,3 @@ def _talks_to_services(program: Program, snapshot: Snapshot) -> bool:
 def _article(what: str) -> str:
     first = what.partition(" ")[0]
     return what if first in ("a", "an", "device", "something") else f"a {what}"
-
-

@@ -1,0 +1,188 @@
+"""The study's side of one running trial: it answers draws and hears reports."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from hpmagic.distributions import MISSING, Distribution
+from hpmagic.execution.outcome import WRITTEN, Pruned, TrialOutcome
+from hpmagic.records import Objective, Origin, Report, Trial, TrialState
+from hpmagic.space import Parameter, SearchSpace
+from hpmagic.tuners.base import Proposal
+from hpmagic.tuners.tree import Walk
+
+__all__ = ["Planned", "TrialConversation", "planned_value", "trial_of"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial whose values a person chose; what is not in ``values`` is as written in the code."""
+
+    origin: Origin
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TrialConversation:
+    """See `engines.base.Conversation`.
+
+    Args:
+        number: the trial's.
+        chosen: the person's plan for it, or the tuner's proposal.
+        space: the study's.
+        walk: the trial's way through the tree of what has been executed.
+        rng: chooses another value where one would run a trial twice.
+        hear: takes each report; may raise `Pruned` for those of ``heeded`` metrics.
+        heeded: the metrics that are judged.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        chosen: Planned | Proposal,
+        *,
+        space: SearchSpace,
+        walk: Walk,
+        rng: np.random.Generator,
+        hear: Callable[[int, Report], None],
+        heeded: frozenset[str] = frozenset(),
+    ) -> None:
+        self.number = number
+        self.heeded = heeded
+        self.planned = chosen if isinstance(chosen, Planned) else None
+        self.origin = self.planned.origin if self.planned else Origin.TUNER
+        self._chosen = chosen
+        self._space = space
+        self._walk = walk
+        self._rng = rng
+        self._hear = hear
+        self._start = time.time()
+        self._drawn: dict[str, tuple[Distribution, Any]] = {}
+        self._followed: set[str] = set()
+        self._unknown = False
+        self._reports: list[Report] = []
+        self._heard = 0
+
+    def draw(self, parameter: Parameter) -> Any:
+        """The planned value, or the tuner's; where that would repeat a trial, another."""
+        if parameter.name in self._drawn:
+            return self._drawn[parameter.name][1]
+        assert parameter.distribution is not None
+        if isinstance(self._chosen, Planned):
+            value = planned_value(self._chosen, parameter, self._space)
+            self._fix(parameter, value)
+        else:
+            value = self._walk.draw(parameter, self._chosen.suggest, self._rng)
+            self._followed.add(parameter.name)
+        self._drawn[parameter.name] = parameter.distribution, value
+        return value
+
+    def report(self, report: Report) -> None:
+        """Pass on a report, unless an earlier attempt at this trial has made it."""
+        self._reports.append(report)
+        if len(self._reports) > self._heard:
+            self._heard += 1
+            self._hear(self.number, report)
+
+    def again(self) -> None:
+        """The trial begins anew."""
+        self._reports = []
+
+    def finished(self, outcome: TrialOutcome, order: tuple[str, ...]) -> TrialOutcome:
+        """See `engines.base.Conversation.finished`."""
+        for report in outcome.reports[len(self._reports) :]:  # they may come by a slower way
+            with contextlib.suppress(Pruned):
+                self.report(report)
+        params, distributions = {}, {}
+        for name in order:
+            distribution, value = self._drawn.get(name, (None, WRITTEN))
+            if value is WRITTEN or distribution is None:
+                params[name] = outcome.params[name]
+                distributions[name] = distribution or outcome.distributions[name]
+            else:
+                params[name], distributions[name] = value, distribution
+        return replace(outcome, params=params, distributions=distributions)
+
+    def lost(self, error: Exception) -> TrialOutcome:
+        """A failed trial, as far as it was heard of."""
+        return self._cut_short(TrialState.FAILED, str(error), error)
+
+    def interrupted(self) -> TrialOutcome:
+        """A trial stopped by hand, as far as it was heard of."""
+        return self._cut_short(TrialState.INTERRUPTED, "stopped by hand", None)
+
+    def end(self, outcome: TrialOutcome) -> None:
+        """The trial is over."""
+        self._unknown = False
+        for name, value in outcome.params.items():
+            self._fix(Parameter(name, outcome.distributions[name]), value)
+        self._walk.end(complete=outcome.state is not TrialState.INTERRUPTED)
+
+    def _fix(self, parameter: Parameter, value: object) -> None:
+        """Record a value in the tree, in the order of execution and once a name."""
+        if parameter.name in self._followed:
+            return
+        if value is WRITTEN or self._unknown:
+            self._unknown = True  # what follows in the tree has to wait for the value
+            return
+        self._walk.fix(parameter, value)
+        self._followed.add(parameter.name)
+
+    def _cut_short(self, state: TrialState, reason: str, error: Exception | None) -> TrialOutcome:
+        known = {n: pair for n, pair in self._drawn.items() if pair[1] is not WRITTEN}
+        return TrialOutcome(
+            state=state,
+            params={name: value for name, (_, value) in known.items()},
+            distributions={name: distribution for name, (distribution, _) in known.items()},
+            reports=tuple(self._reports),
+            start=self._start,
+            duration=time.time() - self._start,
+            error=error,
+            reason=reason,
+        )
+
+
+def trial_of(
+    number: int, origin: Origin, outcome: TrialOutcome, objectives: Sequence[Objective]
+) -> Trial:
+    """The record of an outcome."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    metrics: dict[str, float] = {}
+    for report in outcome.reports:
+        metrics[report.name] = report.value
+        if report.step is not None:
+            curves.setdefault(report.name, []).append((report.step, report.value))
+    finals = metrics | dict(outcome.values)
+    known = [finals[o.name] for o in objectives if o.name in finals]
+    usable = outcome.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    usable = usable and all(map(math.isfinite, known))
+    return Trial(
+        number=number,
+        state=outcome.state,
+        params=outcome.params,
+        distributions=outcome.distributions,
+        values=tuple(known) if usable and len(known) == len(objectives) else None,
+        metrics=metrics,
+        curves={name: tuple(points) for name, points in curves.items()},
+        origin=origin,
+        start=outcome.start,
+        duration=outcome.duration,
+        reason=outcome.reason,
+        output=outcome.output,
+        notes=outcome.notes,
+    )
+
+
+def planned_value(planned: Planned, parameter: Parameter, space: SearchSpace) -> Any:
+    """The value planned for a name, or for all that fill in the same braces; else as written."""
+    found = space.find(parameter.name)
+    for name in (parameter.name, found.name if found else parameter.name):
+        if name in planned.values:
+            return planned.values[name]
+    return WRITTEN if parameter.default is MISSING else parameter.default

@@ -1,0 +1,1 @@
+"""Where trials run: in the kernel, in worker processes, on a Ray or a Dask cluster."""

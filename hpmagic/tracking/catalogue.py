@@ -1,0 +1,102 @@
+"""Which runs of a study a store has: each trial one, though answers may be lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hpmagic.tracking import schema
+from hpmagic.tracking.schema import Kind, MlflowTag, Tag
+from hpmagic.tracking.store import Store
+
+__all__ = ["Catalogue"]
+
+
+class Catalogue:
+    """The runs of one study, made through it and found again by their tags.
+
+    A trial's identity is the study's id and its number. After a request whose outcome is unknown
+    the store is asked which runs there are before another one is made.
+
+    Args:
+        store: where the runs are.
+        study_id: the study's identity.
+        fresh: nothing of the study can be in the store yet.
+    """
+
+    def __init__(self, store: Store, study_id: str, *, fresh: bool) -> None:
+        self.parent_id: str | None = None
+        self.parent_name: str | None = None
+        self.parent_ended = False
+        self.run_ids: dict[int, str] = {}
+        """The run of each trial, by number."""
+        self.done: set[int] = set()
+        """The trials that are in the store, whole."""
+        self.doubted = not fresh
+        """Whether the store may have runs that are not known here."""
+        self._store = store
+        self._study_id = study_id
+        self._sure = fresh
+
+    def make_sure(self) -> None:
+        """Ask the store, if something is in doubt."""
+        if not self._sure:
+            self.refresh()
+            self._sure = True
+
+    def add_parent(self, name: str, start: int, tags: Mapping[str, str]) -> str:
+        """Make the parent run."""
+        with self._doubt():
+            self.parent_id = self._store.create_run(name, start, tags)
+        return self.parent_id
+
+    def add(self, number: int, name: str, start: int, tags: Mapping[str, str]) -> str:
+        """Make the run of a trial."""
+        with self._doubt():
+            self.run_ids[number] = self._store.create_run(name, start, tags)
+        return self.run_ids[number]
+
+    @contextmanager
+    def _doubt(self) -> Iterator[None]:
+        """When a request within fails, it may have been carried out all the same."""
+        try:
+            yield
+        except BaseException:
+            self._sure, self.doubted = False, True
+            raise
+
+    def refresh(self) -> None:
+        """Ask the store which runs there are; of several for one trial, one stays."""
+        parents: list[Any] = []
+        trials: dict[int, list[Any]] = {}
+        named = {self.parent_id}
+        for run in self._store.runs(Tag.STUDY, self._study_id):
+            tags = run.data.tags
+            if tags.get(Tag.KIND) == Kind.STUDY:
+                parents.append(run)
+            elif tags.get(Tag.NUMBER, "").isdigit():
+                trials.setdefault(int(tags[Tag.NUMBER]), []).append(run)
+                named.add(tags.get(MlflowTag.PARENT))
+        # The parent that the children name, should there be two.
+        parents.sort(key=lambda run: (run.info.run_id not in named, run.info.run_id))
+        if parents:
+            kept = self._only(parents)
+            self.parent_id, self.parent_name = kept.info.run_id, kept.info.run_name
+            self.parent_ended = kept.info.status != "RUNNING"
+        for number, runs in trials.items():
+            known = self.run_ids.get(number)
+            runs.sort(key=lambda run: (run.info.run_id != known, not _ended(run), run.info.run_id))
+            kept = self._only(runs)
+            self.run_ids[number] = kept.info.run_id
+            if _ended(kept):
+                self.done.add(number)
+
+    def _only(self, runs: list[Any]) -> Any:
+        for surplus in runs[1:]:
+            self._store.delete_run(surplus.info.run_id)
+        return runs[0]
+
+
+def _ended(run: Any) -> bool:
+    return run.info.status != "RUNNING" and run.data.tags.get(Tag.STATE) in schema.STATUS
