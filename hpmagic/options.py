@@ -48,8 +48,9 @@ class StudyConfig:
     """What a person asked for, understood.
 
     ``timeout`` and ``trial_timeout`` are in seconds; ``jobs`` None is what the engine has room for,
-    one on the local one; ``cache_memory`` is in bytes, None a quarter of what is free. ``tries`` are the combinations from ``--try``, values still as text
-    (or as given from Python). ``trials`` and ``timeout`` None mean that the tuner decides.
+    one on the local one; ``cache_memory`` is in bytes, None a quarter of what is free. ``tries``
+    are the combinations from ``--try``, values still as text (or as given from Python). ``trials``
+    and ``timeout`` None mean that the tuner decides.
     """
 
     tuner: str = "auto"
@@ -139,8 +140,6 @@ OPTIONS: tuple[Option, ...] = (
         f"where trials run: {', '.join(ENGINES)}",
         "NAME",
         read_engine,
-        read_isolation,
-        read_memory,
         values=ENGINES,
     ),
     Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),

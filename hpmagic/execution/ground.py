@@ -99,10 +99,6 @@ class Grounds:
         self.overlooked += 1
         return Carry(self.start, (), False, modules)
 
-    def names(self, carry: Carry) -> tuple[str, ...]:
-        """The variables that lead to objects which the trial changed."""
-        return carry.ground.snapshot.roots([change.number for change in carry.changes])
-
     def restore(self, carry: Carry) -> bool:
         """Make the objects what the trial left; False when that cannot be done."""
         if not carry.whole or (carry.ground.spoiled and carry.ground is not self.start):

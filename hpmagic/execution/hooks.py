@@ -221,7 +221,7 @@ class TrialHooks:
         self.touched.clear()
 
     def ask(self, made: DrawMade) -> bool:
-        """Draw as a run before this one did; False when the written expression is to be evaluated."""
+        """Draw as an earlier run did; False when the written expression is to be evaluated."""
         drawn = self._lookup(made.number, made.values, made.name)
         return not drawn.written
 

@@ -62,7 +62,7 @@ def compile_parts(cell: TunableCell, tree: ast.Module, flags: int) -> tuple[Part
         first, last = (body[0].lineno, body[-1].end_lineno or 1) if body else (1, 1)
         return (Part(whole, tuple(all_codes(whole)), first, last),)
     vouched = {id(once.statement) for once in cell.once}
-    parts = []
+    parts: list[Part] = []
     for number, statements in groups:
         original = cell.tree.body[number]
         module = ast.Module(_without_docstring(statements, first=not parts), [])
@@ -74,7 +74,8 @@ def compile_parts(cell: TunableCell, tree: ast.Module, flags: int) -> tuple[Part
                 tuple(_running(original, code)),
                 _first_line(original),
                 original.end_lineno or original.lineno,
-                *(tuned or (None, None)),
+                tuned=None if tuned is None else tuned[0],
+                draw=None if tuned is None else tuned[1],
                 once=id(original) in vouched,
             )
         )
@@ -174,4 +175,4 @@ def _defaults(statement: ast.stmt, code: CodeType) -> Iterator[CodeType]:
 
 def _first_line(statement: ast.stmt) -> int:
     decorators = getattr(statement, "decorator_list", None)
-    return min([statement.lineno, *(d.lineno for d in decorators or ())])
+    return int(min([statement.lineno, *(d.lineno for d in decorators or ())]))

@@ -85,7 +85,7 @@ def _numpy(numpy: Any) -> Undo:
     return set_again
 
 
-def _pandas(pandas: Any) -> Undo:
+def _pandas(_: Any) -> Undo:
     settings = sys.modules["pandas._config.config"]._global_config
     saved = _nested(settings)
 

@@ -95,10 +95,10 @@ class KernelRunner:
         self._stages = Stages(
             self._program,
             self._namespace,
-            world,
-            kinds,
             self._isolation,
             self._grounds,
+            world=world,
+            kinds=kinds,
             limit=limit,
             enabled=reuse,
         )
@@ -143,21 +143,12 @@ class KernelRunner:
 
     @contextmanager
     def as_left(self, outcome: TrialOutcome) -> Iterator[dict[str, Any]]:
-        """Within, objects are as the trial left them; gives the variables that it changed.
-
-        Variables of earlier cells whose objects it changed in place are among them.
-        """
-        carry = outcome.carry
-        if carry is None:
-            yield dict(outcome.bindings)
-            return
+        """Within, objects are as the trial left them; gives the variables that it bound."""
         with held():
-            if not self._grounds.restore(carry):
+            if outcome.carry is not None and not self._grounds.restore(outcome.carry):
                 outcome = self._rerun(outcome)
-            variables = self._namespace.variables
-            changed = {n: variables[n] for n in self._grounds.names(carry) if n in variables}
             try:
-                yield changed | dict(outcome.bindings)
+                yield dict(outcome.bindings)
             finally:
                 self._grounds.leave()
 
@@ -297,7 +288,7 @@ class KernelRunner:
         return {"isolation": "; ".join(texts)} if texts else {}
 
     def _check(self, run: Run, hooks: TrialHooks) -> None:
-        """Run the rest once more from a checkpoint: the same metrics, to the last bit?"""
+        """Run the rest once more from a checkpoint: its metrics have to be the same to the bit."""
         kept = [c for c in (*run.passed, *run.made) if not c.ground.spoiled]
         checkpoint = next(iter(kept), None)
         if checkpoint is None:

@@ -237,7 +237,8 @@ nasty(
 nasty(
     "frozen dataclass that is forced",
     "object.__setattr__(p, 'a', lr)\nseen = p.a",
-    "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass P:\n    a: float\np = P(1.0)",
+    "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass P:\n"
+    "    a: float\np = P(1.0)",
     probe="p",
 )
 nasty(
@@ -452,7 +453,8 @@ nasty(
     "sqlite in memory",
     "db.execute('insert into t values (?)', (lr,))\n"
     "seen = db.execute('select count(*), max(v) from t').fetchall()",
-    "import sqlite3\ndb = sqlite3.connect(':memory:')\ndb.execute('create table t(v)')\ndb.commit()",
+    "import sqlite3\ndb = sqlite3.connect(':memory:')\ndb.execute('create table t(v)')\n"
+    "db.commit()",
     probe="db.execute('select count(*) from t').fetchall()",
 )
 nasty(
@@ -560,7 +562,8 @@ DATA = (
 
 nasty(
     "estimator fitted in place",
-    "model.C = lr + 0.1\nmodel.fit(X, y)\nseen = (model.coef_.tolist(), hasattr(model, 'classes_'))",
+    "model.C = lr + 0.1\nmodel.fit(X, y)\n"
+    "seen = (model.coef_.tolist(), hasattr(model, 'classes_'))",
     DATA + "from sklearn.linear_model import LogisticRegression\nmodel = LogisticRegression()",
     probe="(model.C, hasattr(model, 'coef_'))",
 )
@@ -774,7 +777,8 @@ nasty(
 )
 nasty(
     "numpy and pandas settings",
-    "np.seterr(all='ignore')\nnp.set_printoptions(precision=2)\npd.set_option('display.width', 33)\n"
+    "np.seterr(all='ignore')\nnp.set_printoptions(precision=2)\n"
+    "pd.set_option('display.width', 33)\n"
     "a = repr(np.array([lr / 3]))\nnp.set_printoptions(precision=k)\n"
     "seen = (a, repr(np.array([1 / 3])), pd.get_option('display.width'), np.geterr()['divide'])",
     "import numpy as np, pandas as pd",
@@ -963,7 +967,8 @@ nasty(
 )
 nasty(
     "monkeypatched builtin",
-    "import builtins\nbefore = len([1])\nbuiltins.len = lambda v: k\nseen = (before, len([1, 2, 3]))",
+    "import builtins\nbefore = len([1])\nbuiltins.len = lambda v: k\n"
+    "seen = (before, len([1, 2, 3]))",
     settings=True,
     probe="len([1, 2])",
 )
@@ -1003,7 +1008,8 @@ nasty(
 )
 nasty(
     "files written and read",
-    "from pathlib import Path\nPath('out.txt').write_text(str(lr))\nseen = Path('out.txt').read_text()",
+    "from pathlib import Path\nPath('out.txt').write_text(str(lr))\n"
+    "seen = Path('out.txt').read_text()",
 )
 nasty(
     "temporary file before the first read",

@@ -24,11 +24,11 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import numpy as np
-from cells import CELLS, VALUES, Nasty
+import numpy as np  # noqa: E402
+from cells import CELLS, VALUES, Nasty  # noqa: E402
 
-from hpmagic.distributions import MISSING
-from hpmagic.language import parse_cell
+from hpmagic.distributions import MISSING  # noqa: E402
+from hpmagic.language import parse_cell  # noqa: E402
 
 SEED = 12345
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -129,7 +129,7 @@ def forked(job: dict[str, object], values: dict[str, object] | None) -> dict[str
 
 def machine() -> str:
     """What results depend on to the last bit, in one text."""
-    import pandas
+    import pandas as pd
     import scipy
     import sklearn
 
@@ -137,7 +137,7 @@ def machine() -> str:
     parts = [
         platform.python_version(),
         platform.machine(),
-        *(m.__version__ for m in (np, pandas, scipy, sklearn)),
+        *(m.__version__ for m in (np, pd, scipy, sklearn)),
         *(name for name, there in features.items() if there),
     ]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
@@ -159,8 +159,8 @@ def truth_of(jobs: list[dict[str, object]]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    import matplotlib  # noqa: F401
-    import pandas  # noqa: F401
+    import matplotlib as mpl  # noqa: F401
+    import pandas as pd  # noqa: F401
     import scipy.sparse  # noqa: F401
     import sklearn.ensemble
     import sklearn.linear_model

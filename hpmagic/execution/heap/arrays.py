@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ class ArrayKind(Kind):
             return False
         if content.items is not None:
             now = _flat(thing).tolist()
-            return all(a is b for a, b in zip(now, content.items, strict=True))
+            return len(now) == len(content.items) and all(map(is_, now, content.items))
         return content.digest is None or _digest(thing) == content.digest
 
     def put_back(self, thing: Any, content: _Content) -> None:
@@ -122,7 +123,7 @@ class TensorKind(Kind):
         )
         if now != content[:5] or (thing.is_leaf and thing.grad is not content[5]):
             return False
-        return _tensor_digest(thing) == content[6]
+        return bool(_tensor_digest(thing) == content[6])
 
     def put_back(self, thing: Any, content: tuple[Any, ...]) -> None:
         saved = content[8]
@@ -174,7 +175,7 @@ def _reshape(array: Array, layout: _Layout) -> None:
     try:
         if now.pointer != layout.pointer:
             array.resize(layout.shape, refcheck=False)
-        array.dtype = layout.dtype
+        array.dtype = layout.dtype  # type: ignore[misc]
         array.shape = layout.shape
         array.strides = layout.strides
     except (ValueError, AttributeError, TypeError) as error:

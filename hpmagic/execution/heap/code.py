@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import types
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from operator import is_
 from types import BuiltinFunctionType, CellType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Final
 
-from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable, swapped
+from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable
 from hpmagic.execution.heap.world import World
 
 __all__ = ["CellKind", "ClassKind", "FunctionKind", "ModuleKind", "link_kinds", "lru_type"]
@@ -229,7 +232,7 @@ class PartialKind(Kind):
 
 
 class CacheKind(Kind):
-    """``functools.lru_cache``. Without a bound its entries are in a plain dict, seen like any other.
+    """``functools.lru_cache``. Without a bound its entries are in a dict, seen like any other.
 
     With a bound they are known by their counts, and can only be emptied.
     """
@@ -256,17 +259,11 @@ class CacheKind(Kind):
 
 def lru_type() -> type:
     """The type of functions wrapped in ``lru_cache``."""
-    from functools import lru_cache
-
-    return type(lru_cache(lambda: None))
+    return type(functools.cache(lambda: None))
 
 
 def link_kinds() -> dict[type, Kind]:
     """Kinds of the small things between functions and objects, by type."""
-    import functools
-    import types
-    import weakref
-
     return {
         MethodType: LinkKind("__self__", "__func__"),
         types.MethodWrapperType: LinkKind("__self__"),

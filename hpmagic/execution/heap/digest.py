@@ -17,7 +17,7 @@ def array_digest(array: np.ndarray[Any, Any]) -> bytes:
     flat = array.ravel(order="K")
     if not flat.flags.c_contiguous:
         flat = np.ascontiguousarray(flat)
-    return xxh3_128_digest(flat.view(np.uint8) if flat.size else b"")
+    return xxh3_128_digest(flat.view(np.uint8).data) if flat.size else b""
 
 
 def object_digest(thing: object) -> bytes:

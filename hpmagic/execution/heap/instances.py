@@ -129,9 +129,9 @@ class BothKind(Kind):
         return self._base.unseen(thing, content[0])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # classes come and go with trials
 def solid_base(cls: type) -> type:
-    """The nearest class in the hierarchy that is written in C; `object` for plain Python classes."""
+    """The nearest class in the hierarchy that is written in C; `object` for plain Python."""
     for base in cls.__mro__:
         if base is object or not _written_in_python(base):
             return base
@@ -146,7 +146,7 @@ def _written_in_python(cls: type) -> bool:
     return base is None or cls.__basicsize__ - base.__basicsize__ <= room
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # classes come and go with trials
 def _slots(cls: type) -> tuple[Any, ...]:
     """The slots of a class and its Python bases."""
     return tuple(
@@ -166,7 +166,7 @@ def _slot_value(slot: Any, thing: Any) -> object:
 
 
 def _slot_values(thing: Any) -> tuple[object, ...]:
-    slots = _slots(type(thing))
+    slots = _slots(type(thing))  # type: ignore[arg-type]
     return tuple([_slot_value(slot, thing) for slot in slots]) if slots else ()
 
 

@@ -48,23 +48,23 @@ class Kind:
 
     blind = ""
 
-    def take(self, thing: Any, keeper: Keeper) -> Any:  # noqa: ARG002
+    def take(self, thing: Any, keeper: Keeper) -> Any:
         """The state now. Objects that it refers to are kept as they are, not copied."""
         return None
 
-    def size(self, thing: Any) -> int:  # noqa: ARG002
+    def size(self, thing: Any) -> int:
         """About how many bytes the object takes, without those it refers to."""
         return 200
 
-    def children(self, thing: Any, content: Any) -> Iterable[object]:  # noqa: ARG002
+    def children(self, thing: Any, content: Any) -> Iterable[object]:
         """The objects that can be reached from this one."""
         return ()
 
-    def same(self, thing: Any, content: Any) -> bool:  # noqa: ARG002
+    def same(self, thing: Any, content: Any) -> bool:
         """Whether the state is still ``content``."""
         return True
 
-    def put_back(self, thing: Any, content: Any) -> None:  # noqa: ARG002
+    def put_back(self, thing: Any, content: Any) -> None:
         """Make the state ``content`` again.
 
         Raises:
@@ -77,11 +77,11 @@ class Kind:
         """Whether ``content`` is enough to give the object that state again."""
         return not self.unseen(thing, content)
 
-    def swapped(self, content: Any, swaps: Mapping[int, object]) -> Any:  # noqa: ARG002
+    def swapped(self, content: Any, swaps: Mapping[int, object]) -> Any:
         """``content`` with references replaced, by identity; itself where that is impossible."""
         return content
 
-    def unseen(self, thing: Any, content: Any) -> str:  # noqa: ARG002
+    def unseen(self, thing: Any, content: Any) -> str:
         """What this very object is, when its state cannot be seen whole; else nothing."""
         return self.blind
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import fractions
@@ -42,7 +42,7 @@ from hpmagic.execution.heap.world import World
 
 __all__ = ["Kinds"]
 
-_STILL: Final = (
+_STILL: Final[tuple[Any, ...]] = (
     *PLAIN,
     slice,
     object,
@@ -54,11 +54,11 @@ _STILL: Final = (
     types.ClassMethodDescriptorType,
     types.GenericAlias,
     types.UnionType,
-    datetime.date,
-    datetime.time,
-    datetime.datetime,
-    datetime.timedelta,
-    datetime.timezone,
+    dt.date,
+    dt.time,
+    dt.datetime,
+    dt.timedelta,
+    dt.timezone,
     re.Pattern,
     uuid.UUID,
     decimal.Decimal,

@@ -69,7 +69,7 @@ class NativeKind(Kind):
         try:
             state = pickle.loads(content[1])[2]  # noqa: S301 - made by ourselves, above
             thing.__setstate__(state)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise NotRestorable(f"a {type(thing).__qualname__} cannot be put back") from error
 
     def suffices(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> bool:
@@ -237,7 +237,7 @@ class DatabaseKind(Kind):
         try:
             thing.rollback()
             thing.deserialize(content[1])
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise NotRestorable("a database cannot be put back") from error
 
     def suffices(self, thing: Any, content: tuple[int, bytes | None] | None) -> bool:
@@ -287,14 +287,14 @@ def _place(thing: Any) -> Any:
 
 
 def _described(part: Any, opened: type) -> Any:
-    if isinstance(part, tuple | opened):
+    if isinstance(part, tuple | list) and isinstance(part, tuple | opened):
         return tuple([_described(item, opened) for item in part])
     return _place(part) if hasattr(type(part), "__next__") else part
 
 
 def _flattened(place: Any) -> Iterator[object]:
-    if type(place) is tuple:
-        for part in place:
+    if isinstance(place, tuple):
+        for part in tuple(place):
             yield from _flattened(part)
     elif not hasattr(type(place), "__next__"):
         yield place

@@ -146,15 +146,15 @@ class Snapshot:
     def _swap(self, swaps: Mapping[int, Any]) -> list[Lost]:
         """Let the substitutes take their places in the objects that can be told so."""
         old = [(n, node) for n, node in enumerate(self._nodes) if id(node.thing) in swaps]
-        for at, node in enumerate(self._nodes):
+        for at, node in enumerate(list(self._nodes)):
             if (substitute := swaps.get(id(node.thing))) is not None:
                 content = node.kind.take(substitute, Keeper(0))
                 self._nodes[at] = node._replace(thing=substitute, content=content)
                 continue
             content = node.kind.swapped(node.content, swaps)
             if content is not node.content:
-                self._nodes[at] = node = node._replace(content=content)
-                if not _same(node):
+                self._nodes[at] = node._replace(content=content)
+                if not _same(self._nodes[at]):
                     node.kind.put_back(node.thing, content)
         held = {id(c) for node in self._nodes for c in node.kind.children(node.thing, node.content)}
         return [

@@ -101,6 +101,10 @@ class World:
             return None
         return module
 
+    def owns_function(self, function: FunctionType) -> bool:
+        """Whether the person wrote the function."""
+        return function.__globals__ is self.namespace or self.module_of(function) is not None
+
     def own_modules(self) -> dict[str, ModuleType]:
         """The person's modules among those imported, by name."""
         # There are thousands of modules, and few are new from one trial to the next.

@@ -14,7 +14,7 @@ from typing import Any, Final
 __all__ = ["Effects", "FileState", "file_state", "watching"]
 
 FileState = tuple[int, int, int] | None
-"""Time of the last change in nanoseconds, size in bytes, inode; None for a file that is not there."""
+"""Time of the last change in nanoseconds, size in bytes, inode; None for one that is not there."""
 
 _ACTS: Final = {
     "os.remove": "removes files",

@@ -95,11 +95,10 @@ class _Walk:
             return
         self._seen.add(id(thing))
         self._alive.append(thing)
-        if isinstance(thing, FunctionType):
-            # A library's function is looked at only for what a closure of it may hold.
-            if thing.__globals__ is self._world.namespace or self._world.module_of(thing):
-                for code in all_codes(thing.__code__):
-                    self.code(code, thing.__globals__)
+        # A library's function is looked at only for what a closure of it may hold.
+        if isinstance(thing, FunctionType) and self._world.owns_function(thing):
+            for code in all_codes(thing.__code__):
+                self.code(code, thing.__globals__)
         if isinstance(kind, _HEAVY) and not (
             isinstance(thing, np.ndarray) and thing.dtype == object
         ):

@@ -125,11 +125,11 @@ class Stages:
         self,
         program: Program,
         namespace: Namespace,
-        world: World,
-        kinds: Kinds,
         isolation: Isolation,
         grounds: Grounds,
         *,
+        world: World,
+        kinds: Kinds,
         limit: int,
         enabled: bool,
     ) -> None:
