@@ -32,6 +32,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import hpmagic
+from hpmagic.engines.local import LocalEngine
 from hpmagic.execution.ranges import known_space
 from hpmagic.execution.runner import KernelRunner
 from hpmagic.language import parse_cell
@@ -155,7 +156,7 @@ def search(tuner: str, pruner: str, seed: int, trials: int, epochs: int, budget:
 
     run_study(
         info,
-        runner,
+        LocalEngine(runner),
         chosen,
         tree,
         limits=Limits(trials),

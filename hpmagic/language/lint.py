@@ -97,7 +97,8 @@ def _of_default(draw: Draw, distribution: Distribution, source: Source) -> Itera
     code = "default-outside"
     if isinstance(distribution, Choice):
         code = "default-not-an-option"
-        problem = f"is none of {distribution}{nearest(str(default), distribution.labels)}"
+        hint = nearest(default, distribution.labels) if isinstance(default, str) else ""
+        problem = f"is none of {distribution}{hint}"
     elif isinstance(default, bool) or not isinstance(default, int | float):
         problem = f"is not a number, as {distribution} gives"
     elif isinstance(distribution, Int) and not isinstance(default, int):

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from urllib.parse import quote
 
 from hpmagic.display.findings import saved_text
@@ -22,22 +22,33 @@ _LINKED = 60
 
 
 def closing_files(record: StudyRecord, *, quiet: bool) -> dict[str, bytes]:
-    """The artifacts of a study that has ended, by path; ``quiet`` turns off warnings meanwhile."""
-    from hpmagic.results import Study
+    """The artifacts of a study that has ended, by path; ``quiet`` turns off warnings meanwhile.
 
-    table = Study(record).trials.to_csv(index=False)
-    files = {Artifact.TRIALS: table.encode("utf-8", "replace")}
-    curves = {t.run_id: t.curves for t in record.trials if t.curves and t.run_id}
-    if curves:
-        files[Artifact.CURVES] = as_json(curves).encode("utf-8", "replace")
+    What cannot be made is left out: the trials themselves are in the store already.
+    """
+    files: dict[str, bytes] = {}
     with warnings.catch_warnings() if quiet else nullcontext():
         if quiet:  # of letters that the font does not have
             warnings.simplefilter("ignore")
-        return files | _plots(record)
+        for make in (_csv, _curves, _plots):
+            with suppress(Exception):
+                files |= make(record)
+    return files
+
+
+def _csv(record: StudyRecord) -> dict[str, bytes]:
+    from hpmagic.results import Study
+
+    table = Study(record).trials.to_csv(index=False)
+    return {Artifact.TRIALS: table.encode("utf-8", "replace")}
+
+
+def _curves(record: StudyRecord) -> dict[str, bytes]:
+    curves = {t.run_id: t.curves for t in record.trials if t.curves and t.run_id}
+    return {Artifact.CURVES: as_json(curves).encode("utf-8", "replace")} if curves else {}
 
 
 def _plots(record: StudyRecord) -> dict[str, bytes]:
-    """Pictures; a study whose picture cannot be drawn goes without."""
     if best_trial(record.trials, record.info.objectives) is None:
         return {}
     from hpmagic.display.plots import plot
@@ -45,11 +56,9 @@ def _plots(record: StudyRecord) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for kind in ("history", "parallel"):
         target = io.BytesIO()
-        try:
+        with suppress(Exception):
             plot(record, kind).savefig(target, format="png", dpi=100)
-        except Exception:  # noqa: BLE001, S112 - whatever goes wrong in drawing, it is but a picture
-            continue
-        files[f"plots/{kind}.png"] = target.getvalue()
+            files[f"plots/{kind}.png"] = target.getvalue()
     return files
 
 

@@ -146,7 +146,7 @@ class Courier:
         self._thread.join(0.5)
         if self._study is not None and not self._thread.is_alive():
             self._study[1].close()
-        return self.delivery is not None and self.delivery.closed and not self._thread.is_alive()
+        return self.delivery is not None and self.delivery.closed
 
     def _run(self) -> None:
         with hushed():

@@ -126,6 +126,7 @@ class Delivery:
         self._best: dict[str, float] = {}
         self._points: list[Point] = []
         self._parent_told = 0.0
+        self._closing: Mapping[str, bytes] | None = None
 
     @property
     def parent_id(self) -> str | None:
@@ -245,7 +246,9 @@ class Delivery:
         if self._runs.doubted or (self.store.remote and self.header.exact):
             self._runs.refresh()
         record = self._record(finished)
-        self.store.put(parent_id, closing.closing_files(record, quiet=self._quiet))
+        if self._closing is None:
+            self._closing = closing.closing_files(record, quiet=self._quiet)
+        self.store.put(parent_id, self._closing)
         self._tell_parent(
             {
                 Tag.STATE: finished.state,

@@ -116,10 +116,7 @@ class MlflowWriter:
 
         None unless the cell uses MLflow, and when the store does not answer in time.
         """
-        if not self._uses_mlflow:
-            return None
-        running = self._ledger.running[number]
-        run = self._courier.begin_trial(number, running.origin, running.start, PATIENCE)
+        run = self._begin(number) if self._uses_mlflow else None
         return None if run is None else (self._place.uri, run.info.run_id)
 
     def drain(self) -> None:
@@ -198,8 +195,13 @@ class MlflowWriter:
 
     @contextmanager
     def _active(self, number: int) -> Iterator[None]:
+        run = self._begin(number)
+        with active_trial(run) if run is not None else nullcontext():
+            yield
+
+    def _begin(self, number: int) -> Any | None:
+        """The run of a trial that begins; None when the store does not answer in time."""
         running = self._ledger.running[number]
         run = self._courier.begin_trial(number, running.origin, running.start, self._patience)
         self._patience = IMPATIENCE if run is None else PATIENCE
-        with active_trial(run) if run is not None else nullcontext():
-            yield
+        return run

@@ -5,7 +5,6 @@ import linecache
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.testing.globalipapp import start_ipython
 from one_trial import as_written
 
 from hpmagic.execution.runner import KernelRunner
@@ -20,7 +19,8 @@ DONE = "\ndone = 1.0  # tune: maximize\n"
 
 @pytest.fixture(scope="module")
 def shell():
-    return start_ipython() or InteractiveShell.instance()
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
 
 
 def in_shell(shell, text, **options):

@@ -50,7 +50,7 @@ def test_a_tuner_is_offered_once():
 def test_the_beginning_of_a_word_chooses():
     """What is typed narrows what is offered."""
     assert offered(f"%%tune ba|\n{CELL}") == ["bayes"]
-    assert offered(f"# @tune bayes --tri|\n{CELL}") == ["--trials"]
+    assert offered(f"# @tune bayes --trials|\n{CELL}") == ["--trials"]
 
 
 def test_given_options_are_not_offered_again():
@@ -160,11 +160,11 @@ def context(text, token):
 
 def test_the_matcher_says_what_words_mean():
     """Each completion carries its meaning, replaces its fragment and keeps other matchers out."""
-    result = matcher(context("%%tune --tri", "--tri"))
+    result = matcher(context("%%tune --trials", "--trials"))
     (found,) = result["completions"]
     trials = next(o for o in OPTIONS if o.name == "trials")
     assert (found.text, found.type) == ("--trials", trials.meaning)
-    assert (result["matched_fragment"], result["suppress"]) == ("--tri", True)
+    assert (result["matched_fragment"], result["suppress"]) == ("--trials", True)
 
 
 def test_the_matcher_swallows_faults(monkeypatch):

@@ -59,7 +59,7 @@ def kernel(tmp_path_factory):
     ("code", "word", "kind"),
     [
         ("%%tune ba", "bayes", "Gaussian process"),
-        ("# @tune bayes --tri", "--trials", "how many trials"),
+        ("# @tune bayes --expe", "--experiment", "MLflow experiment"),
         ("%tune exp", "export", "a program"),
         ("%%tune\nlr = 0.1  # tune: logu", "loguniform(", "equally likely"),
         ("%%tune\nlr = 0.1  # tune: uniform(0, 1, st", "step=", "argument of uniform"),

@@ -60,6 +60,24 @@ def test_apply_sets_the_best_values(ran):
         assert f"{name} = {value!r}" in said.out
 
 
+def test_apply_sets_variables_only(notebook):
+    """A value that belongs to an argument is no variable, and that is said."""
+    notebook.run(
+        "%%tune random -n 2 -q\n"
+        "a = dict(\n"
+        "    n=1,  # tune: int(1, 9)\n"
+        ")\n"
+        "b = list(range(\n"
+        "    2,  # tune: int(1, 9), name='b.stop'\n"
+        "))\n"
+        "loss = a['n'] + len(b)  # tune: minimize"
+    )
+    assert set(notebook.names("study")[0].best_params) == {"n", "b.stop"}
+    said = notebook.run("%tune apply")
+    assert "b.stop" not in notebook.shell.user_ns
+    assert "# b.stop: no variable of the notebook" in said.out
+
+
 def test_write_offers_the_cell_with_the_best_values(ran):
     """The new cell has the header, the comments and the spacing of the old one."""
     offers = []
