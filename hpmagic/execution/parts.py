@@ -20,14 +20,18 @@ _FUTURES: Final = {
     name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
 }
 
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
 
 @dataclass(frozen=True)
 class Part:
     """One top-level statement and the reports that belong to it.
 
     ``first`` and ``last`` are its lines. ``tuned`` is the variable that it gives a drawn value,
-    when that is all it does. ``once`` says that its author vouches for it. ``runs`` are the codes
-    that run when the statement does; the bodies of functions that it only defines are left out.
+    when that is all it does, by the draw of that number. ``draws`` are the numbers of the draws
+    that it makes, ``later`` of those in functions that it defines. ``once`` says that its author
+    vouches for it. ``runs`` are the codes that run when the statement does; the bodies of functions
+    that it only defines are left out.
     """
 
     code: CodeType
@@ -36,6 +40,8 @@ class Part:
     last: int
     tuned: str | None = None
     draw: int | None = None
+    draws: tuple[int, ...] = ()
+    later: tuple[int, ...] = ()
     once: bool = False
 
     @property
@@ -76,6 +82,8 @@ def compile_parts(cell: TunableCell, tree: ast.Module, flags: int) -> tuple[Part
                 original.end_lineno or original.lineno,
                 tuned=None if tuned is None else tuned[0],
                 draw=None if tuned is None else tuned[1],
+                draws=_draws(cell, list(_now(original))),
+                later=_draws(cell, list(_bodies(original))),
                 once=id(original) in vouched,
             )
         )
@@ -140,6 +148,31 @@ def _tuned(cell: TunableCell, statement: ast.stmt) -> tuple[str, int] | None:
         if draw.expression is statement.value:
             return target.id, number
     return None
+
+
+def _draws(cell: TunableCell, nodes: list[ast.AST]) -> tuple[int, ...]:
+    inside = {id(node) for node in nodes}
+    return tuple(n for n, draw in enumerate(cell.draws) if id(draw.expression) in inside)
+
+
+def _now(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and those in it, without the bodies of functions."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(node, _FUNCTIONS) and child in _body(node)):
+            yield from _now(child)
+
+
+def _bodies(statement: ast.stmt) -> Iterator[ast.AST]:
+    for node in ast.walk(statement):
+        if isinstance(node, _FUNCTIONS):
+            for child in _body(node):
+                yield from ast.walk(child)
+
+
+def _body(function: ast.AST) -> list[ast.AST]:
+    body = function.body  # type: ignore[attr-defined]
+    return body if isinstance(body, list) else [body]
 
 
 def _running(statement: ast.stmt, code: CodeType) -> Iterator[CodeType]:

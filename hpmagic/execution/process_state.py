@@ -109,7 +109,8 @@ def _sklearn(sklearn: Any) -> Undo:
 
 def _matplotlib(matplotlib: Any) -> Undo:
     settings = matplotlib.rcParams
-    saved = dict.copy(settings)
+    # Reading them its own way resolves the backend, and imports all of pyplot.
+    saved = dict(dict.items(settings))
 
     def set_again() -> None:
         if not dict.__eq__(settings, saved):

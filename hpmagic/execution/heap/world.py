@@ -53,6 +53,8 @@ class World:
         self._libraries = _library_folders()
         self._names = {"__main__", "builtins", namespace.get("__name__", "__main__")}
         self._known: dict[str, bool] = {}
+        self._own: list[str] = []
+        self._newest: tuple[int, str | None] = (0, None)
         self.reflective = ""
         """How code that was walked may reach any variable; empty when none can."""
 
@@ -108,12 +110,15 @@ class World:
     def own_modules(self) -> dict[str, ModuleType]:
         """The person's modules among those imported, by name."""
         # There are thousands of modules, and few are new from one trial to the next.
-        for name in sys.modules.keys() - self._known.keys():
-            module = sys.modules.get(name)
-            if isinstance(module, ModuleType):
-                self._known[name] = self._looks_owned(name, module)
-        owned = [name for name, yes in self._known.items() if yes and name in sys.modules]
-        return {name: sys.modules[name] for name in owned}
+        newest = len(sys.modules), next(reversed(sys.modules), None)
+        if newest != self._newest:
+            self._newest = newest
+            for name in sys.modules.keys() - self._known.keys():
+                module = sys.modules.get(name)
+                if isinstance(module, ModuleType):
+                    self._known[name] = self._looks_owned(name, module)
+            self._own = [name for name, yes in self._known.items() if yes]
+        return {name: sys.modules[name] for name in self._own if name in sys.modules}
 
     def globals_of(self, function: FunctionType) -> Iterator[object]:
         """What a function reaches by name when it runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
@@ -45,12 +45,12 @@ def forecast(cell: TunableCell, namespace: Mapping[str, Any]) -> tuple[str, ...]
                 texts += _once(shared)
             open_still = False
             texts.append(_reason(part, used, obstacle))
-        elif not obstacle:
+        elif not obstacle and not reading.follows(part):
             texts.append(
                 f"{part.lines} {_verb(part, 'need')} no tuned value, but {_verb(part, 'run')} "
                 "in every trial, or once for each value above"
             )
-        reading.see(part)
+        reading.see(part, tainted=not open_still and bool(used))
     if open_still:
         texts += _once(shared)
     return tuple(texts)
@@ -64,6 +64,7 @@ class _Reading:
         self._reach = Reach(world, Kinds(world))
         self._cell = cell
         self._tuned: dict[str, str] = {}
+        self._tainted: set[str] = set()
         self._defined: dict[str, set[str]] = {}
 
     def uses(self, part: Part) -> list[str]:
@@ -78,29 +79,36 @@ class _Reading:
         if reached.reflective:
             return list(self._tuned.values())
         found = [name for variable, name in self._tuned.items() if variable in names]
-        if part.tuned is None and _HIDDEN in names:
-            found += self._drawn_in(part, names)
+        if part.tuned is None:
+            found += [self._cell.draws[number].parameter.name for number in part.draws]
+            if _HIDDEN in names - set(reached.names):
+                found.append("a value drawn in a function")
         return list(dict.fromkeys(found))
 
     def obstacle(self, part: Part) -> str:
         reached = self._reach.of(part.runs)
         return reached.outside or (f"uses {reached.unseen}" if reached.unseen else "")
 
-    def see(self, part: Part) -> None:
+    def follows(self, part: Part) -> bool:
+        """Whether a part uses what came of a tuned value."""
+        return bool(_names_of(part) & self._tainted)
+
+    def see(self, part: Part, *, tainted: bool = False) -> None:
         """The part has run: its tuned variable waits, its functions can be called."""
         if part.tuned is not None and part.draw is not None:
             self._tuned[part.tuned] = self._cell.draws[part.draw].parameter.name
+        if tainted or self.follows(part):
+            self._tainted |= _names_of(part)
         mentions = {name for code in all_codes(part.code) for name in facts_of(code).names}
+        if not part.later:
+            mentions.discard(_HIDDEN)  # reports are no draws
         for name in facts_of(part.code).writes:
             if any(isinstance(constant, CodeType) for constant in part.code.co_consts):
                 self._defined[name] = self._defined.get(name, set()) | mentions
 
-    def _drawn_in(self, part: Part, names: set[str]) -> Iterator[str]:
-        """The draws that stand in a part's lines; those of functions it calls are not told."""
-        inside = [d for d in self._cell.draws if part.first <= d.expression.lineno <= part.last]
-        yield from (draw.parameter.name for draw in inside)
-        if not inside and names:
-            yield "a value drawn in a function"
+
+def _names_of(part: Part) -> set[str]:
+    return {name for code in part.runs for name in facts_of(code).names} - {_HIDDEN}
 
 
 def _once(parts: list[Part]) -> list[str]:

@@ -148,6 +148,7 @@ class Stages:
         self._reach = Reach(world, kinds)
         self._tree = Tree(limit)
         self._limit = limit
+        self._draws_later = any(part.later for part in program.parts)
         self._hopeless: set[int] = set()
         self._copied: set[int] = set()
         self._vouched: dict[int, _Vouched] = {}
@@ -274,7 +275,7 @@ class Stages:
         if part.once:
             self._lend(run, number, context, read)
             return
-        if (read or self._draws(part)) and part.tuned is None:
+        if (read or self._draws(part, reached)) and part.tuned is None:
             self._consider(run, number, context)
         for variable in read:
             if variable in run.pending:  # else the one before has bound them all
@@ -385,8 +386,9 @@ class Stages:
         self.why_not.setdefault(number, why)
         self._leave(run)
 
-    def _draws(self, part: Part) -> bool:
-        return any(self._program.hidden in code.co_names for code in part.runs)
+    def _draws(self, part: Part, reached: Reached) -> bool:
+        """Whether running a part may draw a value."""
+        return bool(part.draws) or (self._draws_later and self._program.hidden in reached.names)
 
     def _barrier(self, reached: Reached) -> str:
         """Why a part has to run in every trial, as far as that is known before it runs."""
