@@ -113,9 +113,9 @@ class TrialConversation:
         """A failed trial, as far as it was heard of."""
         return self._cut_short(TrialState.FAILED, str(error), error)
 
-    def interrupted(self) -> TrialOutcome:
-        """A trial stopped by hand, as far as it was heard of."""
-        return self._cut_short(TrialState.INTERRUPTED, "stopped by hand", None)
+    def interrupted(self, reason: str) -> TrialOutcome:
+        """A trial that was given up, as far as it was heard of."""
+        return self._cut_short(TrialState.INTERRUPTED, reason, None)
 
     def end(self, outcome: TrialOutcome) -> None:
         """The trial is over."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-import os
 import sys
 import warnings
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -69,7 +68,6 @@ def file_shell(
         over: words that win over each header's own.
         namespace: where the cells run; a new one when None.
     """
-    os.environ.setdefault("MPLBACKEND", "agg")
     folder, main = str(path.resolve().parent), sys.modules.get("__main__")
     module = ModuleType("__main__")
     variables: MutableMapping[str, Any] = module.__dict__ if namespace is None else namespace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -48,6 +49,9 @@ def run_file(
         _check(path, cell, over, list(tuners))
     written: list[tuple[FileCell, str]] = []
     code = 0
+    if path.suffix == ".ipynb":
+        # A notebook shows its figures in the page: windows that wait for a click are not meant.
+        os.environ.setdefault("MPLBACKEND", "agg")
     with file_shell(path, over) as shell:
         for cell in cells:
             result = shell.run(cell, as_study=cell in studies)

@@ -140,7 +140,8 @@ class _Loop:
             end = self.stopped()
         finally:
             with held():
-                self.give_up()
+                by_hand = end.state == "interrupted"
+                self.give_up("stopped by hand" if by_hand else "given up when the study ended")
                 number = None if self.best is None else self.best.number
                 finished = StudyFinished(end.state, end.reason, time.time(), number)
                 self.emit(finished)
@@ -267,11 +268,11 @@ class _Loop:
             return trial.number < self.best.number
         return self.info.objectives[0].direction.better(trial.value, self.best.value)
 
-    def give_up(self) -> None:
+    def give_up(self, reason: str) -> None:
         """Record the trials that still run as interrupted."""
         while self.running:
             _, conversation = self.running.popitem()
-            outcome = conversation.interrupted()
+            outcome = conversation.interrupted(reason)
             conversation.end(outcome)
             trial = trial_of(
                 conversation.number, conversation.origin, outcome, self.info.objectives

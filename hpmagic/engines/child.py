@@ -92,6 +92,8 @@ class Child:
             descriptor=parcel.buffers.descriptor,
         )
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+        # An interrupt that comes before the worker can ignore it waits until then.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, *flags, "-c", boot],
@@ -105,6 +107,8 @@ class Child:
         except (OSError, ValueError) as error:
             self._log.close()
             raise EngineError(f"a worker process could not be started: {error}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._reader = threading.Thread(target=self._read, args=(deliver,), daemon=True)
         self._reader.start()
         self.send(parcel.contents)
@@ -112,6 +116,11 @@ class Child:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
 
     def send(self, data: bytes) -> None:
         """Send a message; one to a worker that has died is lost, and a `Letter` says so."""

@@ -244,7 +244,7 @@ class DaskTransport:
 
                 workers = jobs or max(1, int(cores() / self._cpus))
                 self._cluster = self._distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, dashboard_address=None
+                    n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
                 )
             self._client = self._distributed.Client(self._cluster or address, set_as_default=False)
         except Exception as error:

@@ -93,7 +93,10 @@ class ProcessEngine:
 
     def start(self, conversation: Conversation) -> None:
         """Send the trial to a free worker."""
-        child = self._idle.pop() if self._idle else self._hire()
+        alive = [child for child in self._idle if child.alive]
+        child = alive[-1] if alive else self._hire()
+        if alive:
+            self._idle.remove(child)
         self._busy[child] = _Work(conversation)
         self._set_limit(child)
         number = conversation.number

@@ -65,6 +65,7 @@ def main(descriptor: int) -> None:
     # The notebook's interrupt goes to all its children; the study decides what becomes of them.
     with InterruptGuard():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
             session = _Session(inbox, sink, descriptor)
         except BaseException as error:  # noqa: BLE001 - whatever an import or a reduction raises

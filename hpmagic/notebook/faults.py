@@ -48,17 +48,23 @@ def shown(error: BaseException, shell: Any) -> BaseException:
     return error
 
 
-def from_cell(error: BaseException, shell: Any) -> BaseException:
-    """What ended a study: the cell's own error with the cell's frames only, ours as a sentence."""
+def from_cell(error: BaseException, shell: Any, told: str = "") -> BaseException:
+    """What ended a study: the cell's own error with the cell's frames only, ours as a sentence.
+
+    An error that comes from another process has no frames: then ``told``, its traceback as text,
+    is shown.
+    """
     if isinstance(error, AnnotationError | HpmagicError | KeyboardInterrupt):
         return shown(error, shell)
     frames = error.__traceback__
 
     def render() -> list[str]:
+        if frames is None:
+            return [told.rstrip("\n"), *getattr(error, "__notes__", ())]
         table = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=0)
         return list(table)
 
-    if frames is not None:
+    if frames is not None or told:
         with contextlib.suppress(AttributeError, TypeError):  # a stranger's class may refuse
             error._render_traceback_ = render  # type: ignore[attr-defined]
     return error

@@ -22,6 +22,7 @@ from hpmagic.notebook.where import source_name
 
 if TYPE_CHECKING:
     from hpmagic.options import StudyConfig
+    from hpmagic.results import Study
 
 __all__ = ["TuneMagics", "page"]
 
@@ -107,7 +108,7 @@ class TuneMagics(Magics):
         self.session.keep(launched.study, text)
         self.session.bind(launched.study, config.output)
         if launched.error is not None:
-            raise from_cell(launched.error, self.shell)
+            raise from_cell(launched.error, self.shell, self._told(launched.study, filename))
         return launched.study if config.quiet else None
 
     def _python(self, text: CellText) -> str:
@@ -146,6 +147,15 @@ class TuneMagics(Magics):
             source = text.whole.splitlines(keepends=True)
             linecache.cache[name] = (len(text.whole), None, source, name)
         return name
+
+    def _told(self, study: Study, filename: str) -> str:
+        """The first traceback of a study's trials as text, with the cell called as IPython does."""
+        trials = study.record.trials
+        text = next((t.output.traceback for t in trials if t.output.traceback), "")
+        label = self.shell.compile.format_code_name(filename)
+        if label is None:
+            return text
+        return text.replace(f'File "{filename}", line', f"{label[0]} {label[1]}, line")
 
     def _verb(self, line: str) -> Any:
         __tracebackhide__ = True

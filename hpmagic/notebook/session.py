@@ -45,6 +45,7 @@ class Session:
 
     def keep(self, study: Study, cell: CellText) -> None:
         """Remember that a study ran from this cell."""
+        self.ran = [ran for ran in self.ran if ran.cell.whole != cell.whole]
         self.ran.append(Ran(study, cell, self._earlier()))
 
     def bind(self, study: Study, name: str | None = None) -> None:

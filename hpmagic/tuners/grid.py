@@ -70,6 +70,7 @@ class GridTuner:
             self.remark += f"; --trials {context.trials} are spread evenly over them"
         self._space = context.space
         self._seed = context.seed
+        self._executed = context.tree
         self._points = SobolPoints(context.space, context.seed) if spread else None
         self._turns = Turns()
         self._tree = ExecutionTree()
@@ -108,7 +109,9 @@ class GridTuner:
                 return
         walk.end(complete=True)
         if proposal is not None:
-            proposal.walk.end(complete=True)
+            # Where the study ran something else, the proposal is done only if it ran another time.
+            _, ended = self._executed.path(proposal.values)
+            proposal.walk.end(complete=ended or not self._executed.explored)
 
     def _on_grid(self, parameter: Parameter) -> Parameter:
         """The same hyperparameter with a finite distribution: the values of the grid."""

@@ -27,6 +27,6 @@ def dask_cluster():
     """Engines on a Dask cluster of two workers."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as cluster:
         yield dask_kind(cluster.scheduler_address)

@@ -43,7 +43,8 @@ def test_a_study_with_workers_is_in_mlflow_like_any_other(store, options, reques
     if options.get("engine") == "ray":
         request.getfixturevalue("ray_cluster")
     namespace = {"__name__": "__main__", "offset": 0.25}
-    study = hpmagic.tune(CELL, "random", namespace=namespace, trials=6, seed=3, **options)
+    run = {"pruner": "none", **options}
+    study = hpmagic.tune(CELL, "random", namespace=namespace, trials=6, seed=3, **run)
     children = [run for run in runs() if "mlflow.parentRunId" in run.data.tags]
     assert len(children) == len(study.trials) == 6
     assert {run.info.status for run in runs()} == {"FINISHED"}

@@ -118,6 +118,18 @@ def test_errors_stop_the_front_end_and_name_the_cell(kernel, header):
     assert error["ename"] == "ZeroDivisionError"
 
 
+def test_errors_of_other_processes_name_the_cell_too(kernel):
+    """With trials in processes of their own the traceback is text, and says the same."""
+    code = CELL.format("# note\n# @tune -j 2").replace("= lr", "= lr / 0")
+    reply, messages = kernel.run(code)
+    assert (reply["status"], reply["ename"]) == ("error", "ZeroDivisionError")
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    plain = _without_colours("\n".join(error["traceback"]))
+    assert f"Cell In[{reply['execution_count']}], line 4" in plain
+    assert "loss = lr / 0" in plain
+    assert "magics.py" not in plain
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
