@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cells import VALUES
 from hypothesis import HealthCheck, given, settings
-from programs import EARLIER, SHOW, cells
+from random_cells import EARLIER, SHOW, cells
 from scratch import SEED, patched
 
 from hpmagic.execution.outcome import WRITTEN
