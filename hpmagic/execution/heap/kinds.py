@@ -62,6 +62,7 @@ _STILL: Final[tuple[Any, ...]] = (
     re.Pattern,
     uuid.UUID,
     decimal.Decimal,
+    decimal.Context,  # the settings of the process have it
     fractions.Fraction,
     np.ufunc,
     type(np.dtype),
