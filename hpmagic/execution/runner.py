@@ -27,7 +27,8 @@ from hpmagic.execution.objectives import Metrics
 from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned, TrialOutcome
 from hpmagic.execution.reuse.account import Account
 from hpmagic.execution.reuse.check import can_be_checked, same_reports
-from hpmagic.execution.reuse.stages import Run, Stages
+from hpmagic.execution.reuse.run import Run
+from hpmagic.execution.reuse.stages import Stages
 from hpmagic.execution.reuse.tree import Checkpoint
 from hpmagic.execution.tracebacks import plain_text, provide_source, reason_of, strip_frames
 from hpmagic.language.cell import TunableCell
@@ -289,7 +290,7 @@ class KernelRunner:
 
     def _check(self, run: Run, hooks: TrialHooks) -> None:
         """Run the rest once more from a checkpoint: its metrics have to be the same to the bit."""
-        kept = [c for c in (*run.passed, *run.made) if not c.ground.spoiled]
+        kept = [c for c in (*run.passed, *run.made) if not c.ground.spoiled and c.kept]
         checkpoint = next(iter(kept), None)
         if checkpoint is None:
             self._idle += 1

@@ -480,7 +480,6 @@ nasty(
     "E.A.value.append(k)\nseen = list(E.A.value)",
     "from enum import Enum\nclass E(Enum):\n    A = [1]",
     probe="E.A.value",
-    known="the values of enum members are taken to be constants",
 )
 
 # --- tables and estimators ----------------------------------------------------------------------

@@ -62,6 +62,7 @@ _STILL: Final[tuple[Any, ...]] = (
     re.Pattern,
     uuid.UUID,
     decimal.Decimal,
+    decimal.Context,  # the settings of the process have it
     fractions.Fraction,
     np.ufunc,
     type(np.dtype),
@@ -72,7 +73,6 @@ _STILL: Final[tuple[Any, ...]] = (
 _STILL_BASES: Final = (
     np.dtype,
     np.generic,
-    enum.Enum,
     pathlib.PurePath,
     logging.Logger,
     logging.Handler,
@@ -140,8 +140,8 @@ class Kinds:
     """Looks up the kind of an object by its type; each type is judged once."""
 
     def __init__(self, world: World) -> None:
-        still, service = Kind(), ServiceKind()
-        self._still = still
+        service = ServiceKind()
+        self._world = world
         self._service = service
         self._instance = InstanceKind()
         self._native = NativeKind()
@@ -188,6 +188,8 @@ class Kinds:
         if issubclass(cls, types.ModuleType):
             return self._module
         if issubclass(cls, _STILL_BASES) or package in _STILL_MODULES:
+            return None
+        if issubclass(cls, enum.Enum) and not self._world.owns_class(cls):
             return None
         if cls.__name__ == "_lru_list_elem":  # the cache itself leads to what it holds
             return None

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from hpmagic.execution.heap.facts import facts_of
 from hpmagic.execution.parts import Part, lines_text
-from hpmagic.execution.reuse.stages import Run
+from hpmagic.execution.reuse.run import Run
 
 __all__ = ["Account", "duration_text"]
 
-_LONG = 0.1
+LONG = 0.1
 """Seconds from which work is worth a word of advice."""
 
 
@@ -30,7 +30,7 @@ class Account:
             self._saved += spared
             notes["reused"] = self._text(run)
             notes["from_scratch"] = f"{run.total:.3f} s"
-        if not self._advised and run.begun is None and run.total >= _LONG:
+        if not self._advised and run.begun is None and run.total >= LONG:
             self._advised = True
             advice = [*self._obstacles(run, why_not), *self._advice(run)]
             if advice:
@@ -54,7 +54,7 @@ class Account:
         for number, why in sorted(why_not.items()):
             if number < 0:
                 texts.append(f"nothing is reused: {why}")
-            elif sum(run.seconds.get(n, 0.0) for n in range(number + 1)) >= _LONG:
+            elif sum(run.seconds.get(n, 0.0) for n in range(number + 1)) >= LONG:
                 texts.append(f"{self._parts[number].lines} {why}, so it runs in every trial")
         return texts[:1]
 
@@ -70,7 +70,7 @@ class Account:
             names = {name for code in part.runs for name in facts_of(code).names}
             if number in run.readers or names & tainted or part.tuned is not None:
                 tainted |= names
-            elif run.seconds.get(number, 0.0) >= max(_LONG, 0.1 * run.total):
+            elif run.seconds.get(number, 0.0) >= max(LONG, 0.1 * run.total):
                 used = ", ".join(f"`{name}`" for name in run.readers[first])
                 texts.append(
                     f"{part.lines} {'run' if part.last > part.first else 'runs'} in every trial "

@@ -6,7 +6,7 @@ import struct
 import sys
 from collections.abc import Iterable
 
-from hpmagic.execution.reuse.stages import Run
+from hpmagic.execution.reuse.run import Run
 from hpmagic.execution.reuse.tree import Checkpoint
 from hpmagic.records import Report
 

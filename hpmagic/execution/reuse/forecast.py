@@ -27,7 +27,7 @@ def forecast(cell: TunableCell, namespace: Mapping[str, Any]) -> tuple[str, ...]
     program = compile_cell(cell, _HIDDEN)
     if program.awaits:
         return ("the cell awaits, so all of it runs in every trial",)
-    reading = _Reading(cell, dict(namespace))
+    reading = _Reading(cell, namespace if isinstance(namespace, dict) else dict(namespace))
     texts: list[str] = []
     shared: list[Part] = []
     open_still = True
@@ -60,6 +60,7 @@ class _Reading:
     """Follows the tuned variables, and what the cell's own functions mention."""
 
     def __init__(self, cell: TunableCell, namespace: dict[str, Any]) -> None:
+        # The very namespace: functions are known as the person's by their globals.
         world = World(namespace)
         self._reach = Reach(world, Kinds(world))
         self._cell = cell

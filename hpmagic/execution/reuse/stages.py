@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import math
-import threading
 import time
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from hpmagic.execution.awaiting import run_coroutine
-from hpmagic.execution.figures import open_figures
 from hpmagic.execution.ground import Ground, Grounds
 from hpmagic.execution.heap.facts import all_codes, facts_of
 from hpmagic.execution.heap.kind import Keeper
@@ -22,11 +20,13 @@ from hpmagic.execution.instrument import Program
 from hpmagic.execution.isolation import Isolation
 from hpmagic.execution.namespace import Namespace
 from hpmagic.execution.parts import Part
-from hpmagic.execution.reuse.effects import Effects, FileState, file_state, watching
+from hpmagic.execution.reuse.effects import Effects, watching
 from hpmagic.execution.reuse.reach import Reach, Reached
+from hpmagic.execution.reuse.run import Run, Settled
 from hpmagic.execution.reuse.tree import Checkpoint, Node, Tree
+from hpmagic.execution.reuse.vouched import Vouched
 
-__all__ = ["Run", "Stages"]
+__all__ = ["Stages"]
 
 WORTH: Final = 0.02
 """Seconds of work below which no checkpoint is made."""
@@ -37,74 +37,6 @@ _FAN: Final = 64
 _SERVICES: Final = frozenset({"mlflow", "wandb", "neptune", "comet_ml", "clearml", "aim"})
 _SMALL: Final = 1 << 20
 _SMALL_IN_ALL: Final = 64 << 20
-
-
-@dataclass(eq=False)
-class Run:
-    """One run of the cell, while it goes and when it is over.
-
-    ``seconds`` are those of the parts that were run, by number; ``begun`` the checkpoint that it
-    began at, ``made`` those that it left, ``passed`` those that other runs had left on its way.
-    """
-
-    hooks: TrialHooks
-    begun: Checkpoint | None
-    node: Node | None
-    pending: dict[str, str]
-    files: dict[str, FileState]
-    ground: Ground
-    seconds: dict[int, float] = field(default_factory=dict)
-    acts: dict[int, str] = field(default_factory=dict)
-    made: list[Checkpoint] = field(default_factory=list)
-    passed: list[Checkpoint] = field(default_factory=list)
-    read: dict[str, None] = field(default_factory=dict)
-    readers: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    """What each part that was watched read, by its number."""
-    watch: bool = False
-    """Whether to see what parts do outside, also when nothing can be reused any more."""
-    since: float = 0.0
-    spared: float = 0.0
-    """Seconds that statements took the only time they ran."""
-    fan: int = 1
-    logs: bool = False
-    """Whether the cell talks to a tracking service."""
-
-    @property
-    def before(self) -> float:
-        """Seconds that the work before the beginning took, once."""
-        return self.begun.seconds if self.begun is not None else 0.0
-
-    @property
-    def total(self) -> float:
-        """Seconds that the run would have taken from the start."""
-        return self.before + self.spared + sum(self.seconds.values())
-
-
-@dataclass(frozen=True)
-class _Settled:
-    """The threads and figures that were there when a run began."""
-
-    threads: tuple[threading.Thread, ...]
-    figures: frozenset[int]
-
-    def act(self, effects: Effects) -> str:
-        """What a part has done outside, in words; empty when nothing was seen."""
-        if effects.acts:
-            return effects.acts[0]
-        if effects.threads and any(t not in self.threads for t in threading.enumerate()):
-            return "leaves a thread running"
-        return "leaves a figure open" if open_figures() != self.figures else ""
-
-
-@dataclass(eq=False)
-class _Vouched:
-    """The only run of a statement that its author vouches for."""
-
-    bound: dict[str, Any]
-    deleted: frozenset[str]
-    ground: Ground
-    seconds: float
-    files: dict[str, FileState]
 
 
 class Stages:
@@ -151,7 +83,7 @@ class Stages:
         self._draws_later = any(part.later for part in program.parts)
         self._hopeless: set[int] = set()
         self._copied: set[int] = set()
-        self._vouched: dict[int, _Vouched] = {}
+        self._vouched = Vouched(namespace, world, kinds, limit)
 
     def choose(self, hooks: TrialHooks) -> Checkpoint | None:
         """The furthest usable checkpoint for the values of a trial; draws what leads to it."""
@@ -177,7 +109,7 @@ class Stages:
     @property
     def companions(self) -> list[Ground]:
         """The objects of vouched statements, which outlive a trial."""
-        return [vouched.ground for vouched in self._vouched.values()]
+        return self._vouched.grounds
 
     def discard(self, checkpoint: Checkpoint) -> None:
         """A checkpoint's objects have changed for good: let it and what came of it go."""
@@ -228,7 +160,7 @@ class Stages:
             run.hooks.touched.clear()
             first = checkpoint.part
         self._grounds.leave()
-        settled = _Settled(tuple(threading.enumerate()), open_figures())
+        settled = Settled.now()
         for number in range(first, len(self.parts)):
             if run.node is None:
                 self._unwatched(run, number, context, settled)
@@ -242,11 +174,11 @@ class Stages:
             self._bind(run, variable)
 
     def _unwatched(
-        self, run: Run, number: int, context: contextvars.Context, settled: _Settled
+        self, run: Run, number: int, context: contextvars.Context, settled: Settled
     ) -> None:
         part = self.parts[number]
-        if self._vouches and part.once:
-            self._vouched_for(run, number, context)
+        if self._vouches and part.once and not part.draws:
+            self._vouched.run(run, number, partial(self._execute_watched, run, number, context))
             return
         if run.watch:
             act = settled.act(self._execute_watched(run, number, context))
@@ -264,7 +196,7 @@ class Stages:
         run: Run,
         number: int,
         context: contextvars.Context,
-        settled: _Settled,
+        settled: Settled,
     ) -> None:
         """Run a part and see what it reads, draws and does outside."""
         part, hooks = self.parts[number], run.hooks
@@ -272,8 +204,9 @@ class Stages:
         read = [variable for variable in run.pending if reached.mentions(variable)]
         if read:
             run.readers[number] = tuple(read)
-        if part.once:
-            self._lend(run, number, context, read)
+        if part.once and not part.draws:
+            execute = partial(self._execute_watched, run, number, context)
+            self._vouched.lend(run, number, read, execute)
             return
         if (read or self._draws(part, reached)) and part.tuned is None:
             self._consider(run, number, context)
@@ -403,14 +336,15 @@ class Stages:
         if node.checkpoint is not None:
             run.passed.append(node.checkpoint)
             return
-        if run.since < WORTH or number in self._hopeless or run.fan > _FAN or number == 0:
+        first = 0 if run.begun is None else run.begun.part
+        if run.since < WORTH or number in self._hopeless or run.fan > _FAN or number == first:
             return
         begun = time.perf_counter()
         snapshot = self._snapshot(run, number, context)
         cost = time.perf_counter() - begun
         seen = {unseen.identity for unseen in self._grounds.start.snapshot.unseen}
         new = [unseen for unseen in snapshot.unseen if unseen.identity not in seen]
-        new = [unseen for unseen in new if unseen.root not in self._vouched_names()]
+        new = [unseen for unseen in new if unseen.root not in self._vouched.names]
         if new:
             self._stop(run, number - 1, f"`{new[0].root}` holds {_article(new[0].what)}")
             return
@@ -433,18 +367,20 @@ class Stages:
             reads=tuple(run.read),
         )
         self._tree.keep(checkpoint)
+        if not checkpoint.kept:  # there is no room for it
+            return
         run.made.append(checkpoint)
         run.ground = checkpoint.ground
         run.since = 0.0
 
     def _snapshot(self, run: Run, number: int, context: contextvars.Context) -> Snapshot:
         """Everything that can be reached now and that the rest of the cell might change."""
-        self._world.reflective = ""
         bound, _ = self._namespace.changes()
         roots: dict[str, Any] = dict(bound)
         outer = contextvars.copy_context()
         for variable, value in context.items():
-            if outer.get(variable) is not value:
+            # numpy keeps its error handling in a capsule; the settings have that.
+            if outer.get(variable) is not value and type(value).__name__ != "PyCapsule":
                 roots[f"the value of {variable.name}"] = value
         for event in run.hooks.events:
             if isinstance(event, DrawMade) and event.values:
@@ -470,47 +406,6 @@ class Stages:
                 return node.checkpoint
             node = node.parent
         return None
-
-    def _lend(self, run: Run, number: int, context: contextvars.Context, read: list[str]) -> None:
-        """A vouched statement may read a value without depending on it."""
-        variables = self._namespace.variables
-        lent = {variable: run.hooks.value_of(run.pending[variable]) for variable in read}
-        variables.update(lent)
-        self._vouched_for(run, number, context)
-        for variable, value in lent.items():
-            if variables.get(variable) is value:
-                del variables[variable]
-            else:
-                del run.pending[variable]
-
-    def _vouched_names(self) -> set[str]:
-        return {name for vouched in self._vouched.values() for name in vouched.bound}
-
-    def _vouched_for(self, run: Run, number: int, context: contextvars.Context) -> None:
-        """Run a statement the first time, and afterwards only bind what it bound."""
-        known = self._vouched.get(number)
-        variables = self._namespace.variables
-        if known is not None and all(file_state(p) == s for p, s in known.files.items()):
-            snapshot = known.ground.snapshot
-            lost, _ = snapshot.put_back(snapshot.changed())
-            if not lost:
-                variables.update(known.bound)
-                for name in known.deleted:
-                    variables.pop(name, None)
-                run.spared += known.seconds
-                return
-        before = dict(variables)
-        effects = self._execute_watched(run, number, context)
-        bound = {
-            name: value
-            for name, value in self._namespace.bindings().items()
-            if not (name in before and before[name] is value)
-        }
-        deleted = frozenset(before.keys() - variables.keys())
-        snapshot = take_snapshot(self._world, bound, Keeper(self._limit), kinds=self._kinds)
-        self._vouched[number] = _Vouched(
-            bound, deleted, Ground(snapshot, bound), run.seconds[number], effects.reads
-        )
 
 
 def _talks_to_services(program: Program, snapshot: Snapshot) -> bool:

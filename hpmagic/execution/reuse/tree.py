@@ -44,6 +44,11 @@ class Checkpoint:
     last: int = 0
 
     @property
+    def kept(self) -> bool:
+        """Whether it is still in its tree."""
+        return self.node.checkpoint is self
+
+    @property
     def current(self) -> bool:
         """Whether the files that were read are still the same."""
         return all(file_state(path) == state for path, state in self.files.items())
