@@ -115,23 +115,24 @@ def prune_at(step):
 
 
 def test_pruned_trial_runs_finally_and_context_managers():
+    events = []
     outcome = trial(
         """
-        with Manager():
+        with manager():
             try:
                 for epoch in range(9):
                     try:
                         acc = epoch  # tune: maximize
                     except Exception:
-                        print("swallowed")
+                        events.append("swallowed")
             finally:
-                print("finally")
+                events.append("finally")
         """,
-        {"Manager": Manager},
+        {"events": events, "manager": lambda: Manager(events)},
         report=prune_at(2),
     )
     assert outcome.state is TrialState.PRUNED
-    assert outcome.output.stdout == "finally\nexit\n"
+    assert events == ["finally", "exit"]
     assert steps(outcome, "acc") == [0, 1, 2]
     assert outcome.values == {"acc": 2.0}
     assert outcome.error is None
@@ -139,11 +140,14 @@ def test_pruned_trial_runs_finally_and_context_managers():
 
 
 class Manager:
+    def __init__(self, events):
+        self.events = events
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        print("exit")
+        self.events.append("exit")
 
 
 @pytest.mark.parametrize("handler", ["except:", "except BaseException:"])
