@@ -231,8 +231,10 @@ def _cmaes(seed: int) -> Any:
 
 def hyperopt_tpe(run: Run) -> None:
     import hyperopt
+    from hyperopt.fmin import generate_trials_to_calculate
 
     knobs = run.task.knobs
+    labels: list[str] = []
     children: dict[str, list[Knob]] = {}
     for knob in knobs:
         if knob.when is not None:
@@ -241,6 +243,7 @@ def hyperopt_tpe(run: Run) -> None:
     def node(knob: Knob, prefix: str) -> Any:
         """A knob's values, each with what it opens below it."""
         name, distribution = prefix + knob.parameter.name, knob.parameter.distribution
+        labels.append(name)
         hp = hyperopt.hp
         below = children.get(knob.parameter.name, [])
         if below:
@@ -313,16 +316,22 @@ def hyperopt_tpe(run: Run) -> None:
         return point
 
     tops = [knob for knob in knobs if knob.when is None]
-    points = None
+    space = {knob.parameter.name: node(knob, "") for knob in tops}
+    trials = hyperopt.Trials()
     if run.start is not None:
         config = run.task.complete(run.start)
-        points = [{k: v for top in tops for k, v in started(top, "", config).items()}]
+        point = {k: v for top in tops for k, v in started(top, "", config).items()}
+        trials = generate_trials_to_calculate([point])
+        for document in trials._dynamic_trials:  # it forgets what the point does not reach
+            for label in labels:
+                document["misc"]["idxs"].setdefault(label, [])
+                document["misc"]["vals"].setdefault(label, [])
     hyperopt.fmin(
         objective,
-        {knob.parameter.name: node(knob, "") for knob in tops},
+        space,
         algo=hyperopt.tpe.suggest,
         max_evals=run.budget,
-        points_to_evaluate=points,
+        trials=trials,
         rstate=np.random.default_rng(run.seed),
         show_progressbar=False,
         verbose=False,
@@ -372,7 +381,10 @@ def nevergrad_ngopt(run: Run) -> None:
 
 def flaml_search(run: Run) -> None:
     import logging
+    import sys
 
+    # FLAML runs trials itself; where Ray is installed it would import it all the same.
+    sys.modules.setdefault("ray", None)  # type: ignore[arg-type]
     from flaml import tune
 
     logging.disable(logging.WARNING)

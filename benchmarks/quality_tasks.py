@@ -226,6 +226,14 @@ _SCALES: dict[str, tuple[float, float]] = {
     "models/wine/noisy": (0.0519811, 0.307177),
     "network/diabetes": (0.487841, 0.769504),
     "network/diabetes/noisy": (0.442315, 0.643601),
+    "svm/digits": (0.03, 0.42),
+    "svm/digits/noisy": (0.029, 0.3485),
+    "regressors/diabetes": (0.515637, 0.643511),
+    "regressors/diabetes/noisy": (0.447376, 0.552377),
+    "network/breast_cancer": (0.0621968, 0.327377),
+    "network/breast_cancer/noisy": (0.0591902, 0.310608),
+    "pipeline/digits": (0.177546, 1.11298),
+    "pipeline/digits/noisy": (0.204089, 0.968167),
 }
 
 
