@@ -21,7 +21,7 @@ HEAD: Final = b"hpmagic spool 1\n"
 _MARK: Final = b"\xabhp\n"
 _FRAME: Final = struct.Struct("<4sII")
 _SIZE: Final = struct.Struct("<I")
-_MOST: Final = 2**31
+_MOST: Final = 2**30
 _CHUNK: Final = 1 << 20
 
 
@@ -52,10 +52,10 @@ def encode(kind: str, data: Mapping[str, Any], blobs: Mapping[str, bytes] | None
     """
     blobs = blobs or {}
     sizes = [[name, len(blob)] for name, blob in blobs.items()]
-    head = json.dumps([kind, data, sizes], separators=(",", ":"), default=_plain).encode()
+    head = _json.encode([kind, data, sizes]).encode()
     body = b"".join((_SIZE.pack(len(head)), head, *blobs.values()))
     if len(body) >= _MOST:
-        raise ValueError(f"a record must be below 2 GiB, but got {len(body):,} bytes")
+        raise ValueError(f"a record must be below 1 GiB, but got {len(body):,} bytes")
     return _FRAME.pack(_MARK, len(body), zlib.crc32(body)) + body
 
 
@@ -63,6 +63,9 @@ def _plain(value: Any) -> Any:
     """Numbers of numpy and its like as Python's own."""
     item = getattr(value, "item", None)
     return item() if callable(item) else str(value)
+
+
+_json: Final = json.JSONEncoder(separators=(",", ":"), default=_plain)
 
 
 def read_frames(file: BinaryIO, start: int, end: int) -> Iterator[Record | Damage]:

@@ -96,7 +96,7 @@ class Ledger:
                 self._reported(number, report)
             case TrialStarted(number=number, origin=origin, start=start):
                 self.running[number] = RunningTrial(origin, start, start)
-                self._write("began", asdict(event))
+                self._write("began", {"number": number, "origin": origin, "start": start})
             case TrialFinished(trial=trial):
                 self._finished(trial)
             case StudyStarted(info=info):

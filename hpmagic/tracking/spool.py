@@ -16,6 +16,9 @@ from hpmagic.tracking.locks import forget_in_children, try_lock
 __all__ = ["Spool", "SpoolBusy", "SpoolReader", "waiting"]
 
 SUFFIX: Final = ".spool"
+ROOM: Final = 64 * 1024
+"""Bytes by which the file grows at a time: zeros, which records then overwrite. To change bytes in
+place costs the disk less than to make a file longer, and waits for no other file's changes."""
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -30,8 +33,11 @@ class Spool:
     and `failure` says why: nothing is lost as long as the process lives.
     """
 
-    def __init__(self, path: Path, descriptor: int, end: int) -> None:
+    def __init__(self, path: Path, descriptor: int, end: int, *, mine: bool) -> None:
         self.path = path
+        self.mine = mine
+        """Whether this process wrote all of it."""
+        self._size = end
         self.end = end
         """The offset behind the last whole record on disk."""
         self.failure: OSError | None = None
@@ -58,7 +64,7 @@ class Spool:
             os.close(descriptor)
             raise
         _sync_directory(directory)
-        return cls(path, descriptor, len(HEAD))
+        return cls(path, descriptor, len(HEAD), mine=True)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -74,7 +80,7 @@ class Spool:
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(path, descriptor, os.fstat(descriptor).st_size)
+        return cls(path, descriptor, os.fstat(descriptor).st_size, mine=False)
 
     def append(self, frame: bytes, *, durable: bool = False) -> None:
         """Add one frame (see `encode`); when ``durable``, return once it is on the medium."""
@@ -82,8 +88,7 @@ class Spool:
             raise ValueError("the spool is closed")
         if self.failure is None:
             try:
-                os.lseek(self._descriptor, self.end, os.SEEK_SET)
-                _write_all(self._descriptor, frame)
+                self._put(self._descriptor, frame)
                 if durable:
                     _sync(self._descriptor)
             except OSError as error:
@@ -95,6 +100,13 @@ class Spool:
                 return
         self.in_memory.append(frame)
 
+    def _put(self, descriptor: int, frame: bytes) -> None:
+        os.lseek(descriptor, self.end, os.SEEK_SET)
+        if self.end + len(frame) > self._size:
+            self._size = self.end + len(frame) + ROOM
+            frame += bytes(ROOM)
+        _write_all(descriptor, frame)
+
     def reader(self) -> SpoolReader:
         """Reads from the first record on, as far as it has come."""
         return SpoolReader(self)
@@ -105,7 +117,7 @@ class Spool:
         with self.path.open("rb") as source, aside.open("wb") as target:
             for stretch in damage:
                 source.seek(stretch.start)
-                target.write(source.read(stretch.end - stretch.start))
+                target.write(source.read(stretch.end - stretch.start).rstrip(b"\0"))
         return aside
 
     def retire(self, suffix: str) -> Path:
@@ -116,10 +128,12 @@ class Spool:
         return retired
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, cut to what it holds."""
         if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+            if self._size > self.end:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, self.end)
+            self.forget()
 
     def remove(self) -> None:
         """Let go of the file, which has done its duty, and delete it."""
@@ -129,9 +143,11 @@ class Spool:
         self.close()
 
     def forget(self) -> None:
-        """In a forked child: the parent owns the spool."""
-        with contextlib.suppress(OSError):
-            self.close()
+        """Let go of the file as it is; in a forked child too, since the parent owns it."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = None
 
 
 class SpoolReader:
@@ -141,21 +157,28 @@ class SpoolReader:
         self._spool = spool
         self._at = 0
         self._taken = 0
-        self._file: io.BufferedReader | None = None
+        self._file: io.FileIO | None = None
         self.damage: list[Damage] = []
         """The stretches that held no whole record."""
 
     def __iter__(self) -> Iterator[Record]:
-        """The records that are there and have not been read."""
+        """The records that are there and have not been read.
+
+        Raises:
+            OSError: a spool of this process does not hold what was written to it.
+        """
         if self._file is None:
-            self._file = self._spool.path.open("rb")
+            # Unbuffered: the room behind the records is overwritten while it is read.
+            self._file = self._spool.path.open("rb", buffering=0)
             self._at = len(HEAD) if self._file.read(len(HEAD)) == HEAD else 0
         while self._at < (end := self._spool.end):
             for found in read_frames(self._file, self._at, end):
                 self._at = found.end
                 if isinstance(found, Record):
                     yield found
-                else:
+                elif self._spool.mine:
+                    raise OSError(f"{self._spool.path} cannot be read back at byte {found.start}")
+                elif any(self._bytes(found)):
                     self.damage.append(found)
         while self._taken < len(self._spool.in_memory):
             frame = self._spool.in_memory[self._taken]
@@ -163,6 +186,12 @@ class SpoolReader:
             for found in read_frames(io.BytesIO(frame), 0, len(frame)):
                 if isinstance(found, Record):
                     yield found
+
+    def _bytes(self, damage: Damage) -> bytes:
+        """Zeros are room that no record has taken."""
+        assert self._file is not None
+        self._file.seek(damage.start)
+        return self._file.read(damage.end - damage.start)
 
     @property
     def behind(self) -> bool:

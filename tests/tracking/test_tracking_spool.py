@@ -170,3 +170,43 @@ def test_a_home_that_cannot_be_made_is_replaced(
     monkeypatch.setenv("HPMAGIC_HOME", str(tmp_path / "file" / "home"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "temporary"))
     assert spool_directory().is_relative_to(tmp_path / "temporary")
+
+
+def test_room_that_no_record_took_is_no_damage(tmp_path: Path) -> None:
+    """The file grows ahead of its records; what is left of that when its owner dies is nothing."""
+    spool = Spool.create(tmp_path, "a")
+    for number in range(3):
+        spool.append(frame(number), durable=True)
+    assert spool.path.stat().st_size > spool.end
+    spool.forget()  # as a process that dies does
+    again = Spool.open(spool.path)
+    reader = again.reader()
+    assert [record.data["number"] for record in reader] == [0, 1, 2]
+    assert reader.damage == []
+
+
+def test_a_spool_that_is_closed_is_as_long_as_its_records(tmp_path: Path) -> None:
+    """Left for later, the file holds no more than it must."""
+    spool = Spool.create(tmp_path, "a")
+    spool.append(frame(1))
+    spool.close()
+    assert spool.path.stat().st_size == spool.end
+
+
+def test_records_longer_than_the_room_are_records_like_any_other(tmp_path: Path) -> None:
+    """Long output and short records follow each other."""
+    spool = Spool.create(tmp_path, "a")
+    for size in (10, 200_000, 10, 70_000, 10):
+        spool.append(encode("trial", {"number": size}, {"stdout": b"x" * size}))
+    assert numbers(spool) == [10, 200_000, 10, 70_000, 10]
+
+
+def test_a_spool_that_changed_under_its_owner_is_an_error(tmp_path: Path) -> None:
+    """What this very process wrote and cannot read back is never passed over in silence."""
+    spool = Spool.create(tmp_path, "a")
+    spool.append(frame(1))
+    with spool.path.open("r+b") as file:
+        file.seek(len(HEAD) + 20)
+        file.write(b"?")
+    with pytest.raises(OSError, match="cannot be read back"):
+        numbers(spool)
