@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import linecache
 import sys
 import warnings
@@ -89,6 +90,7 @@ def file_shell(
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
+        atexit.unregister(shell.atexit_operations)
         shell.restore_sys_module_state()
         if main is not None:
             sys.modules["__main__"] = main

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpmagic.engines.base import Engine
 from hpmagic.engines.opening import check_options, open_engine
 from hpmagic.engines.parcel import RunnerSpec
 from hpmagic.errors import OptionError
@@ -23,12 +22,17 @@ from hpmagic.options import StudyConfig
 from hpmagic.plan import Plan
 from hpmagic.pruning import OptunaPruner, Pruner, PrunerChoice, choose_pruner, has_curve
 from hpmagic.records import Listener, Objective, Origin, StudyInfo, StudyRecord
+from hpmagic.replay import NOT_PUBLISHED, publish_best
 from hpmagic.results import Study
+from hpmagic.resume import NOTHING, Continuation, continuation
 from hpmagic.space import SearchSpace
 from hpmagic.study import Limits, Planned, StudyResult, run_study
 from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
 from hpmagic.tuners.registry import get_tuner
 from hpmagic.tuners.tree import ExecutionTree
+
+if TYPE_CHECKING:
+    from hpmagic.tracking.resumption import Resumable
 
 __all__ = [
     "DEFAULT_TRIALS",
@@ -79,6 +83,8 @@ class Prepared:
     trials: int | None
     seed: int
     pruner: PrunerChoice
+    resumed: Resumable | None = None
+    after: Continuation = NOTHING
 
 
 def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
@@ -109,10 +115,14 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     ready = prepare(cell, config, setting)
     check_store()
     info = study_info(ready, setting)
+    after = ready.after
+    uses_mlflow = cell_uses_mlflow(cell.python, setting.namespace)
     writer = MlflowWriter(
         experiment=config.experiment,
         fallback_experiment=Path(setting.source_name).stem,
-        uses_mlflow=cell_uses_mlflow(cell.python, setting.namespace),
+        uses_mlflow=uses_mlflow,
+        resumed=ready.resumed,
+        fresh=config.fresh,
     )
     view = setting.view(config) if setting.view else None
     pruner = _pruner(ready)
@@ -130,20 +140,18 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
                     listeners=[listener for listener in (pruner, writer, view) if listener],
                     stop=lambda: interrupt.requested,
                     judge=pruner.judge if pruner else None,
+                    earlier=after.earlier,
+                    next_number=after.next_number,
                 )
-                _publish(engine, result)
+                replayed = publish_best(engine, result, ready.space, again=not uses_mlflow)
+                if not replayed:
+                    writer.remarks.append(NOT_PUBLISHED)
             finally:
                 with held():
                     engine.close()
     finally:
         writer.drain()
     return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
-
-
-def _publish(engine: Engine, result: StudyResult) -> None:
-    finished = result.record.finished
-    if result.best is not None and finished is not None and finished.best is not None:
-        engine.publish(finished.best, result.best)
 
 
 def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
@@ -171,6 +179,11 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
         HpmagicError: the cell or the options cannot be used.
     """
     check_options(config)
+    resumed = _resumed(cell, config, setting)
+    if resumed is not None:
+        told = resumed.record.info
+        seed = told.seed if config.seed is None else config.seed
+        config = replace(config, seed=seed, trials=config.trials or told.trials, study=told.name)
     objectives = config.objectives or cell.objectives
     if not objectives:
         raise OptionError(
@@ -202,9 +215,46 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
         plans=kind.plans,
         tuned=config.warmup is not None or config.min_steps is not None,
     )
+    after = NOTHING
+    if resumed is not None:
+        after = continuation(
+            resumed.record,
+            source=cell.text,
+            fingerprint=cell.fingerprint,
+            space=space,
+            objectives=objectives,
+            anyway=config.resume == "anyway",
+        )
+        plan = [p for p in plan if p.origin is not Origin.DEFAULT or not after.has_default]
+        plan = [*after.again, *plan]
     return Prepared(
-        cell, config, objectives, space, kind, tuner, tree, tuple(plan), trials, seed, pruner
+        cell,
+        config,
+        objectives,
+        space,
+        kind,
+        tuner,
+        tree,
+        tuple(plan),
+        trials,
+        seed,
+        pruner,
+        resumed,
+        after,
     )
+
+
+def _resumed(cell: TunableCell, config: StudyConfig, setting: Setting) -> Resumable | None:
+    """The study that goes on, if one is to."""
+    if config.resume is None:
+        return None
+    from hpmagic.tracking.place import place_of
+    from hpmagic.tracking.resumption import find_resumable
+    from hpmagic.tracking.store import check_store
+
+    check_store()
+    place = place_of(config.experiment, Path(setting.source_name).stem)
+    return find_resumable(place, config.study, cell.fingerprint, experiment=config.experiment)
 
 
 def _pruner(ready: Prepared) -> Pruner | None:
@@ -247,12 +297,14 @@ def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
 
 def _remarks(ready: Prepared) -> tuple[str, ...]:
     """The choices that were made for the person."""
-    remarks = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
+    resumed = () if ready.resumed is None else ready.resumed.remarks
+    choices = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
+    remarks = (ready.after.remark, *resumed, *choices)
     return tuple(remark for remark in remarks if remark)
 
 
 def _with_runs(record: StudyRecord, writer: Any) -> StudyRecord:
-    trials = tuple(replace(t, run_id=writer.run_ids.get(t.number)) for t in record.trials)
+    trials = tuple(replace(t, run_id=writer.run_ids.get(t.number, t.run_id)) for t in record.trials)
     return replace(
         record,
         info=replace(record.info, name=writer.study_name or record.info.name),

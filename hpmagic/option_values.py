@@ -23,6 +23,7 @@ __all__ = [
     "read_memory",
     "read_name",
     "read_pruner",
+    "read_resume",
     "read_seed",
     "read_text",
     "read_try",
@@ -160,6 +161,13 @@ def read_pruner(text: str) -> str:
     """The name of a pruner."""
     if text not in PRUNERS:
         raise ValueError(f"takes one of {', '.join(PRUNERS)}{nearest(text, PRUNERS)}")
+    return text
+
+
+def read_resume(text: str) -> str:
+    """``yes``, or ``anyway``: even though the cell's logic has changed."""
+    if text not in ("yes", "anyway"):
+        raise ValueError("stands alone, or is followed by `anyway`")
     return text
 
 

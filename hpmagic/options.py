@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ from hpmagic.option_values import (
     read_memory,
     read_name,
     read_pruner,
+    read_resume,
     read_seed,
     read_text,
     read_try,
@@ -51,6 +52,7 @@ class StudyConfig:
     one on the local one; ``cache_memory`` is in bytes, None a quarter of what is free. ``tries``
     are the combinations from ``--try``, values still as text (or as given from Python). ``trials``
     and ``timeout`` None mean that the tuner decides.
+    ``resume`` is "yes", or "anyway" when the cell's logic may have changed.
     """
 
     tuner: str = "auto"
@@ -60,6 +62,8 @@ class StudyConfig:
     tries: tuple[Mapping[str, Any], ...] = ()
     seed: int | None = None
     study: str | None = None
+    resume: str | None = None
+    fresh: bool = False
     experiment: str | None = None
     default: bool = True
     plan: bool = False
@@ -93,6 +97,8 @@ class Option:
     available: bool = True
     values: tuple[str, ...] = ()
     """The words it takes, where these are few."""
+    alone: str | None = None
+    """What it means without a value, where it may stand without."""
 
     @property
     def flag(self) -> str:
@@ -162,8 +168,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("repeats", "seeds per configuration", "K", read_count, available=False),
     Option("study", "the study's name in MLflow", "NAME", read_text),
     Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),
-    Option("resume", "continue the study of that name", available=False),
-    Option("fresh", "start anew even if such a study exists", available=False),
+    Option(
+        "resume",
+        "continue the study of that name, or this cell's last; anyway: though the cell has changed",
+        "[anyway]",
+        read_resume,
+        alone="yes",
+    ),
+    Option("fresh", "start anew, and say nothing of earlier studies of this cell"),
     Option("no-default", "leave out trial 0, the values written in the code"),
     Option("plan", "say what would run, and run nothing"),
     Option("output", "the variable that gets the Study (study)", "VAR", read_name, "o"),
@@ -232,11 +244,14 @@ def parse_line(
 def _over(own: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     aims = {"minimize", "maximize"}
     kept = {key: value for key, value in own.items() if not (key in aims and aims & set(over))}
+    for one, other in (("resume", "fresh"), ("fresh", "resume")):
+        if one in over:
+            kept.pop(other, None)
     return kept | dict(over)
 
 
 def _given(words: list[str], known: list[str]) -> dict[str, Any]:
-    found, rest = _parser().parse_known_args(words)
+    found, rest = _parser().parse_known_args(_joined(words))
     if found.help:
         raise HelpAsked
     given: dict[str, Any] = {}
@@ -257,6 +272,17 @@ def _given(words: list[str], known: list[str]) -> dict[str, Any]:
             raise OptionError(f"unknown tuner `{word}`{hint}")
         given["tuner"] = word
     return given
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The words, with ``--resume`` and what may stand behind it made one."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--resume=yes" and word == "anyway":
+            joined[-1] = "--resume=anyway"
+        else:
+            joined.append("--resume=yes" if word == "--resume" else word)
+    return joined
 
 
 def _value(option: Option, given: Any) -> Any:
@@ -289,6 +315,9 @@ def config_from(
         if option.read is None:
             values[option.key] = True
             continue
+        if option.alone is not None and value is True:
+            values[option.key] = option.alone
+            continue
         many = value if option.many and isinstance(value, list | tuple) else [value]
         read = [v if isinstance(v, Mapping) else _read(option, str(v)) for v in many]
         values[option.key] = read if option.many else read[0]
@@ -318,6 +347,8 @@ def _config(given: Mapping[str, Any]) -> StudyConfig:
     for option in OPTIONS:
         if option.key in given and not option.available:
             raise OptionError(f"`{option.flag}` is not available yet in this version of hpmagic")
+    if "resume" in given and given.get("fresh"):
+        raise OptionError("--resume continues a study and --fresh starts a new one: take one")
     objectives = [Objective(name, Direction.MINIMIZE) for name in given.get("minimize", ())]
     objectives += [Objective(name, Direction.MAXIMIZE) for name in given.get("maximize", ())]
     names = [objective.name for objective in objectives]

@@ -20,6 +20,7 @@ from hpmagic.records import (
     Objective,
     Origin,
     Report,
+    StudyStarted,
     Trial,
     TrialFinished,
     TrialStarted,
@@ -247,6 +248,9 @@ class OptunaPruner:
                 self._begin(number, origin)
             case TrialFinished(trial=trial):
                 self._end(trial)
+            case StudyStarted(earlier=earlier):
+                for trial in earlier:
+                    self._end(trial)
 
     def judge(self, number: int, report: Report) -> None:
         """See `Pruner.judge`."""

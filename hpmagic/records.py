@@ -178,7 +178,10 @@ class StudyRecord:
 
 @dataclass(frozen=True, slots=True)
 class StudyStarted:
+    """``earlier`` are the trials of a study that is resumed, by number."""
+
     info: StudyInfo
+    earlier: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from hpmagic.records import Objective, Origin, StudyRecord, Trial, TrialState
 from hpmagic.space import SearchSpace
 from hpmagic.study import Planned
 
-__all__ = ["Continuation", "continuation"]
+__all__ = ["NOTHING", "Continuation", "continuation"]
 
 _DIFF_LINES = 40
 
@@ -23,12 +23,29 @@ class Continuation:
     """``kept`` are the trials that count, ``again`` those to be run once more with their values.
 
     ``next_number`` is the number of the next new trial. ``remark`` says it all in a sentence.
+    ``interrupted`` are the trials that ended early: part of the study, but not of its count.
     """
 
     kept: tuple[Trial, ...]
     again: tuple[Planned, ...]
     next_number: int
     remark: str
+    interrupted: tuple[Trial, ...] = ()
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the written values have run, or will run again."""
+        origins = [t.origin for t in self.kept] + [planned.origin for planned in self.again]
+        return Origin.DEFAULT in origins
+
+    @property
+    def earlier(self) -> tuple[Trial, ...]:
+        """The trials of before that belong to the study, by number."""
+        return tuple(sorted((*self.kept, *self.interrupted), key=lambda trial: trial.number))
+
+
+NOTHING = Continuation((), (), 0, "")
+"""What a new study keeps."""
 
 
 def continuation(
@@ -71,15 +88,34 @@ def continuation(
         )
     fitting = [t for t in (_fitted(t, space) for t in record.trials) if t is not None]
     ended = tuple(t for t in fitting if t.state is not TrialState.INTERRUPTED)
-    again = tuple(
-        Planned(t.origin, dict(t.params)) for t in fitting if t.state is TrialState.INTERRUPTED
-    )
+    interrupted = tuple(t for t in fitting if t.state is TrialState.INTERRUPTED)
+    done = {_identity(t) for t in ended}
+    again: dict[Any, Planned] = {}
+    for trial in interrupted:
+        if _identity(trial) not in done and _can_run_again(trial, space):
+            again.setdefault(_identity(trial), Planned(trial.origin, dict(trial.params)))
     return Continuation(
         kept=ended,
-        again=again,
+        again=tuple(again.values()),
         next_number=1 + max((t.number for t in record.trials), default=-1),
         remark=_remark(told.name, len(ended), len(again), len(record.trials) - len(fitting)),
+        interrupted=interrupted,
     )
+
+
+def _identity(trial: Trial) -> object:
+    """What makes two trials the same: the default is one, however far it came."""
+    if trial.origin is Origin.DEFAULT:
+        return trial.origin
+    return tuple((n, trial.distributions[n].key(v)) for n, v in trial.params.items())
+
+
+def _can_run_again(trial: Trial, space: SearchSpace) -> bool:
+    """Whether enough of its values is known; of what its kernel took along, the tuner asks anew."""
+    if trial.origin is Origin.DEFAULT:
+        return True
+    always = {p.name for p in space.values() if not p.conditional and "{" not in p.name}
+    return bool(trial.params) and always <= set(trial.params)
 
 
 def _fitted(trial: Trial, space: SearchSpace) -> Trial | None:

@@ -75,6 +75,8 @@ def run_study(
     listeners: Sequence[Listener] = (),
     stop: Callable[[], bool] = lambda: False,
     judge: Callable[[int, Report], None] | None = None,
+    earlier: Sequence[Trial] = (),
+    next_number: int = 0,
 ) -> StudyResult:
     """Run trials until the plan, the tuner, the space or a limit ends them.
 
@@ -90,13 +92,16 @@ def run_study(
         listeners: hear every event, on this thread.
         stop: asked between trials whether the person has asked to stop.
         judge: sees each report of the first objective, and may raise `Pruned`.
+        earlier: the trials of a study that is resumed. Those that ended count among the limit, and
+            the tuner is told of them.
+        next_number: the number of the first new trial.
 
     Raises:
         Exception: what the tuner, the engine or a listener raised; the study is closed first.
     """
-    return _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge).run(
-        list(plan), limits or Limits(), stop
-    )
+    loop = _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge)
+    loop.go_on_after(earlier, next_number)
+    return loop.run(list(plan), limits or Limits(), stop)
 
 
 class _Loop:
@@ -117,20 +122,39 @@ class _Loop:
         self.listeners = listeners
         self.judge = judge
         self.heeded = frozenset([info.objectives[0].name] if judge is not None else [])
-        self.rng = np.random.default_rng([info.seed, 0x6E6F76])
         self.most_at_once = _combinations(info)
         self.branches = any(p.conditional for p in info.space.values())
         self.begun = 0
+        """How many trials have begun, those of a resumed study among them that count."""
+        self.next_number = 0
+        self.earlier: tuple[Trial, ...] = ()
         self.running: dict[int, TrialConversation] = {}
         self.trials: list[Trial] = []
         self.best: Trial | None = None
         self.best_outcome: TrialOutcome | None = None
         self.errors: list[BaseException] = []
 
+    def go_on_after(self, earlier: Sequence[Trial], next_number: int) -> None:
+        """Take in the trials of a study that is resumed."""
+        self.earlier = tuple(earlier)
+        self.next_number = next_number
+        self.trials = list(earlier)
+        for trial in earlier:
+            if trial.state is TrialState.INTERRUPTED:
+                continue
+            self.begun += 1
+            walk = self.tree.walk()
+            for name, value in trial.params.items():
+                walk.fix(Parameter(name, trial.distributions[name]), value)
+            walk.end(complete=True)
+            if self.beats_best(trial):
+                self.best = trial
+            self.tuner.tell(trial)
+
     def run(self, plan: list[Planned], limits: Limits, stop: Callable[[], bool]) -> StudyResult:
         end = _End("failed", "hpmagic itself failed")
         clock = time.monotonic()
-        self.emit(StudyStarted(self.info))
+        self.emit(StudyStarted(self.info, self.earlier))
         try:
             with held():  # an interrupt arrives while the engine waits, and nowhere else
                 end = self.trials_until_done(plan, limits, stop, clock)
@@ -226,15 +250,17 @@ class _Loop:
     def begin(self, chosen: Planned | Proposal) -> None:
         """Start a trial on a free worker."""
         conversation = TrialConversation(
-            self.begun,
+            self.next_number,
             chosen,
             space=self.info.space,
             walk=self.tree.walk(),
-            rng=self.rng,
+            # Of its own for each trial: then a resumed study goes on as if never interrupted.
+            rng=np.random.default_rng([self.info.seed, 0x6E6F76, self.begun]),
             hear=self.hear,
             heeded=self.heeded,
         )
         self.begun += 1
+        self.next_number += 1
         self.running[conversation.number] = conversation
         self.emit(TrialStarted(conversation.number, conversation.origin, time.time()))
         self.engine.start(conversation)

@@ -178,15 +178,12 @@ def serve_until_interrupted(*, announce: bool = True) -> int:
     uri = absolute(current_uri())
     check_store(uri)
     address, ours = server_for(uri)
-    if announce:
-        print(f"{address}/#/experiments?workflowType=machine_learning", flush=True)  # noqa: T201
-    if not ours:
-        return 0
-    server = _servers[uri]
     try:
-        return server.wait()
+        if announce:
+            print(f"{address}/#/experiments?workflowType=machine_learning", flush=True)  # noqa: T201
+        return _servers[uri].wait() if ours else 0
     except KeyboardInterrupt:
-        server.stop()
+        _servers[uri].stop()
         return 0
 
 

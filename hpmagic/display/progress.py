@@ -115,8 +115,10 @@ class Progress:
                 self.running[number] = Running(number, origin, start)
             case TrialFinished(trial=trial):
                 self._end(trial)
-            case StudyStarted(info=info):
+            case StudyStarted(info=info, earlier=earlier):
                 self.info = info
+                for trial in earlier:
+                    self._end(trial)
             case StudyFinished():
                 self.finished = event
                 self.running.clear()

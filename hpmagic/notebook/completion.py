@@ -94,7 +94,7 @@ def _after_header(words: str, cell: str) -> Iterator[Suggestion]:
     option = _option(current.partition("=")[0]) if "=" in current else None
     if option is None and given:
         option = _option(given[-1])
-    if option is not None and option.read is not None:
+    if option is not None and option.read is not None and option.alone is None:
         yield from _values_of(option, cell)
         return
     tuners = summaries()

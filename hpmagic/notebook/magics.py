@@ -54,6 +54,7 @@ class TuneMagics(Magics):
         self.over: tuple[str, ...] = ()
         """Words from the shell that win over each header's own."""
         self._running = threading.Lock()
+        self.session.start = self._start
 
     @no_var_expand
     @line_cell_magic
@@ -70,18 +71,22 @@ class TuneMagics(Magics):
 
     def _study(self, line: str, cell: str) -> Any:
         __tracebackhide__ = True
+        return self._start(line, self.session.cell(line, cell))
+
+    def _start(self, line: str, text: CellText, over: Sequence[str] = ()) -> Any:
+        __tracebackhide__ = True
         from hpmagic.options import HelpAsked, parse_line
         from hpmagic.tuners.registry import known_tuners
 
         try:
-            config = parse_line(line, known_tuners(), self._evaluate, self.over)
+            config = parse_line(line, known_tuners(), self._evaluate, [*self.over, *over])
         except HelpAsked:
             print(page())  # noqa: T201
             return None
         if not self._running.acquire(blocking=False):
             raise OptionError("a study is running in this kernel already; wait for it or stop it")
         try:
-            return self._run(config, self.session.cell(line, cell))
+            return self._run(config, text)
         finally:
             self._running.release()
 

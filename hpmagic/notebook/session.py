@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ class Session:
         self.shell = shell
         self.ran: list[Ran] = []
         self._raw = ""
+        self.start: Callable[[str, CellText, Sequence[str]], Any] = _cannot_start
+        """Runs a cell as a study: its line, the cell, and words that win over the line's."""
 
     def note(self, info: Any) -> None:
         """IPython's ``pre_run_cell``: remember the cell as it was written."""
@@ -93,3 +96,7 @@ class Session:
         if before and before[-1].strip() == self._raw.strip():
             before.pop()
         return tuple(before)
+
+
+def _cannot_start(_: str, __: CellText, ___: Sequence[str]) -> Any:
+    raise OptionError("there is no magic that could run a study")

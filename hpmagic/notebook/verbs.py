@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpmagic.errors import OptionError, nearest
+from hpmagic.notebook.header import find_header
 from hpmagic.notebook.session import Session
 
 __all__ = ["VERBS", "Verb", "verbs_page"]
@@ -139,8 +140,17 @@ def _ui(session: Session, _: Sequence[str]) -> Any:
     return Table(links.text(), links.html())
 
 
-def _resume(_: Session, __: Sequence[str]) -> None:
-    raise OptionError("`%tune resume` is not available yet in this version of hpmagic")
+def _resume(session: Session, words: Sequence[str]) -> Any:
+    study = session.study
+    ran = session.ran_as(study)
+    header = find_header(ran.cell.spelled)
+    trials = ["--trials", words[0]] if words and words[0].isdecimal() else list(words[:1])
+    where = ["--study", study.record.run_id or study.name, "--resume"]
+    # The words given come last but for the study itself, so that `anyway` may stand first.
+    anyway = ["anyway"] if "anyway" in words else []
+    more = [word for word in (*trials, *words[1:]) if word != "anyway"]
+    line = header.args if header is not None else ""
+    return session.start(line, ran.cell, [*more, *where, *anyway])
 
 
 def _load(session: Session, words: Sequence[str]) -> Any:
@@ -217,7 +227,15 @@ The cells entered before that the tune cell needs come first. Without FILE it is
             words=FORMS,
         ),
         Verb("load", "bring a study from MLflow", _load, "NAME"),
-        Verb("resume", "continue the study (not available yet)", _resume, "[options]"),
+        Verb(
+            "resume",
+            "continue the study: more trials, and those that were interrupted",
+            _resume,
+            "[TRIALS] [options]",
+            more="""
+Runs the study's cell again, as it was, from where the study stopped. TRIALS is how many there are
+to be in all; the options are those of %%tune and win over the cell's own.""",
+        ),
     )
 }
 """Every verb, in the order of the help page."""

@@ -23,18 +23,37 @@ class Catalogue:
         store: where the runs are.
         study_id: the study's identity.
         fresh: nothing of the study can be in the store yet.
+        session: which of the times that the study was started or resumed; others' runs are theirs.
+        after: the session before, when the study is resumed.
     """
 
-    def __init__(self, store: Store, study_id: str, *, fresh: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        study_id: str,
+        *,
+        fresh: bool,
+        session: str = "",
+        after: str | None = None,
+    ) -> None:
         self.parent_id: str | None = None
         self.parent_name: str | None = None
         self.parent_ended = False
+        self.reopened = after is None
+        """Whether the parent run is this session's."""
+        self.superseded = False
+        """Whether a later session has the parent run."""
         self.run_ids: dict[int, str] = {}
         """The run of each trial, by number."""
+        self.renumbered: dict[int, int] = {}
+        """Numbers in the store that differ from those where the trial ran."""
         self.done: set[int] = set()
         """The trials that are in the store, whole."""
         self.doubted = not fresh
         """Whether the store may have runs that are not known here."""
+        self._session = session
+        self._after = after
+        self._taken: set[int] = set()
         self._store = store
         self._study_id = study_id
         self._sure = fresh
@@ -52,9 +71,17 @@ class Catalogue:
         return self.parent_id
 
     def add(self, number: int, name: str, start: int, tags: Mapping[str, str]) -> str:
-        """Make the run of a trial."""
+        """Make the run of a trial; one whose number another session has taken gets the next."""
+        if number in self._taken:
+            free = 1 + max(self._taken | set(self.run_ids))
+            tags = {**tags, Tag.NUMBER: str(free), Tag.ASKED: str(number)}
+            name = f"trial {free}"
         with self._doubt():
             self.run_ids[number] = self._store.create_run(name, start, tags)
+        self._taken.discard(number)
+        if Tag.ASKED in tags:
+            self._taken.add(int(tags[Tag.NUMBER]))
+            self.renumbered[number] = int(tags[Tag.NUMBER])
         return self.run_ids[number]
 
     @contextmanager
@@ -76,14 +103,26 @@ class Catalogue:
             if tags.get(Tag.KIND) == Kind.STUDY:
                 parents.append(run)
             elif tags.get(Tag.NUMBER, "").isdigit():
-                trials.setdefault(int(tags[Tag.NUMBER]), []).append(run)
+                number = int(tags[Tag.NUMBER])
+                if tags.get(Tag.SESSION, "") != self._session:
+                    self._taken.add(number)
+                else:
+                    asked = tags.get(Tag.ASKED, "")
+                    own = int(asked) if asked.isdigit() else number
+                    if own != number:
+                        self._taken.add(number)
+                        self.renumbered[own] = number
+                    trials.setdefault(own, []).append(run)
                 named.add(tags.get(MlflowTag.PARENT))
         # The parent that the children name, should there be two.
         parents.sort(key=lambda run: (run.info.run_id not in named, run.info.run_id))
         if parents:
             kept = self._only(parents)
             self.parent_id, self.parent_name = kept.info.run_id, kept.info.run_name
-            self.parent_ended = kept.info.status != "RUNNING"
+            holder = kept.data.tags.get(Tag.SESSION, "")
+            self.reopened = holder == self._session
+            self.superseded = holder not in (self._session, self._after or "")
+            self.parent_ended = self.reopened and kept.info.status != "RUNNING"
         for number, runs in trials.items():
             known = self.run_ids.get(number)
             runs.sort(key=lambda run: (run.info.run_id != known, not _ended(run), run.info.run_id))

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from hpmagic.records import Origin
+from hpmagic.records import Origin, Trial
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.origin import git_tags
 from hpmagic.tracking.pace import Pace
 from hpmagic.tracking.pending import Leftovers
 from hpmagic.tracking.place import Place
+from hpmagic.tracking.schema import Tag
 from hpmagic.tracking.spool import SpoolReader
 from hpmagic.tracking.store import Store, connect, first_line, hushed, is_final, open_store
 
@@ -38,6 +39,16 @@ SILENCE: Final = 60.0
 """Seconds for which a store may say nothing at all."""
 
 
+def said_of_earlier(run: Any) -> str:
+    """One sentence about an earlier study of the same cell, and what the choices are."""
+    count = run.data.tags.get(Tag.TRIALS, "0")
+    trials = "1 trial" if count == "1" else f"{count} trials"
+    return (
+        f"study {run.info.run_name} of this cell is in MLflow already, with {trials}; this is a "
+        "new study. --resume continues that one, --fresh leaves this out"
+    )
+
+
 class _Stopped(Exception):
     """Nobody waits any more."""
 
@@ -49,6 +60,7 @@ class Courier:
         place: where to.
         make_client: gives MLflow's client for a URI.
         share: of the processor's time that it may take while trials run.
+        look_for_earlier: whether to look for an earlier study of the same cell.
     """
 
     def __init__(
@@ -56,6 +68,8 @@ class Courier:
         place: Place,
         make_client: Callable[[str], Any] = connect,
         share: float = SHARE,
+        *,
+        look_for_earlier: bool = False,
     ) -> None:
         self.place = place
         self.store: Store | None = None
@@ -72,7 +86,10 @@ class Courier:
         self._stop = threading.Event()
         self._failing_since: float | None = None
         self._moved = time.monotonic()
-        self._study: tuple[Header, SpoolReader] | None = None
+        self._study: tuple[Header, SpoolReader, tuple[Trial, ...]] | None = None
+        self._look_for_namesakes = look_for_earlier
+        self.earlier_study = ""
+        """A sentence about an earlier study of the same cell, if there is one."""
         self._thread = threading.Thread(target=self._run, name="hpmagic-courier", daemon=True)
 
     def start(self) -> None:
@@ -94,9 +111,9 @@ class Courier:
         failing = self._failing_since
         return failing is not None and time.monotonic() - failing > STUCK
 
-    def give(self, header: Header, reader: SpoolReader) -> None:
-        """The study to deliver."""
-        self._study = (header, reader)
+    def give(self, header: Header, reader: SpoolReader, earlier: tuple[Trial, ...] = ()) -> None:
+        """The study to deliver, and its trials of before if it is resumed."""
+        self._study = (header, reader, earlier)
 
     def begin_trial(self, number: int, origin: Origin, start: float, seconds: float) -> Any | None:
         """Make the run of a trial that begins now, and wait for it; MLflow's ``Run``.
@@ -166,10 +183,13 @@ class Courier:
         return open_store(client, self.place, self._pace)
 
     def _deliver_study(self) -> None:
-        header, reader = self._wait_for_study()
+        header, reader, earlier = self._wait_for_study()
         assert self.store is not None
         facts: Mapping[str, str] = {**header.common, **git_tags(header.info.source_name)}
-        delivery = Delivery(replace(header, common=facts), self.store, fresh=True)
+        if self._look_for_namesakes and header.after is None:
+            self._attempt(lambda: self._look(header.info.fingerprint))
+        fresh = header.after is None
+        delivery = Delivery(replace(header, common=facts), self.store, fresh=fresh, earlier=earlier)
         self.delivery = delivery
         self.leftovers = Leftovers(self.place, self.store.client)
         while True:
@@ -182,7 +202,13 @@ class Courier:
                 self.leftovers.step()
             self._nap()
 
-    def _wait_for_study(self) -> tuple[Header, SpoolReader]:
+    def _look(self, fingerprint: str) -> None:
+        assert self.store is not None
+        runs = self.store.runs(Tag.FINGERPRINT, fingerprint)
+        if runs:
+            self.earlier_study = said_of_earlier(runs[0])
+
+    def _wait_for_study(self) -> tuple[Header, SpoolReader, tuple[Trial, ...]]:
         while True:
             study = self._study
             if study is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +46,8 @@ class Header:
     """The first record of a spool: which study, and where it goes.
 
     ``common`` are tags of every run. ``exact`` says that the cell itself logs to the runs too.
+    ``session`` tells the times apart that the study was started or resumed; ``after`` is the
+    session before, None when the study is new.
     """
 
     study_id: str
@@ -53,6 +55,8 @@ class Header:
     place: Place
     common: Mapping[str, str]
     exact: bool
+    session: str = ""
+    after: str | None = None
 
     @classmethod
     def of(cls, record: Record) -> Header:
@@ -71,6 +75,8 @@ class Header:
                 Place.from_json(data["place"]),
                 {str(name): str(text) for name, text in data["common"].items()},
                 bool(data["exact"]),
+                str(data.get("session", "")),
+                None if data.get("after") is None else str(data["after"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not the beginning of a spool: {error!r}") from error
@@ -102,6 +108,7 @@ class Delivery:
         quiet: warnings may be turned off for a moment; not while a trial runs, since that would
             meddle with its own.
         clock: seconds since the epoch.
+        earlier: the trials of before, when the study is resumed.
     """
 
     def __init__(
@@ -112,12 +119,15 @@ class Delivery:
         fresh: bool,
         quiet: bool = True,
         clock: Callable[[], float] = time.time,
+        earlier: Sequence[Trial] = (),
     ) -> None:
         self.header = header
         self.store = store
         self.name = header.info.name
         self.trials: dict[int, Trial] = {}
-        self._runs = Catalogue(store, header.study_id, fresh=fresh)
+        self._runs = Catalogue(
+            store, header.study_id, fresh=fresh, session=header.session, after=header.after
+        )
         self._known = runs.known_of(header.info)
         self._quiet = quiet
         self._clock = clock
@@ -126,6 +136,10 @@ class Delivery:
         self._best: dict[str, float] = {}
         self._points: list[Point] = []
         self._parent_told = 0.0
+        self._common = dict(header.common)
+        if header.session:
+            self._common[Tag.SESSION] = header.session
+        self.go_on_after(earlier)
         self._closing: Mapping[str, bytes] | None = None
 
     @property
@@ -147,6 +161,12 @@ class Delivery:
     def closed(self) -> bool:
         """Whether the study is in the store to its end."""
         return self._runs.parent_ended
+
+    def go_on_after(self, earlier: Sequence[Trial]) -> None:
+        """Take in trials of earlier sessions: they are in the store, and count for the best."""
+        for trial in earlier:
+            self.trials[trial.number] = trial
+            _, self._best = runs.best_points(trial, self._best, self.header.info.objectives)
 
     def accept(self, record: Record) -> None:
         """Deliver one record.
@@ -193,8 +213,14 @@ class Delivery:
         """The parent run's id; the run is made if need be."""
         self._runs.make_sure()
         parent_id = self._runs.parent_id
-        if parent_id is None or not self._parent_ready:
-            facts = runs.parent_facts(self.header.study_id, self.header.info, self.header.common)
+        if parent_id is not None and self._runs.superseded:
+            self.name = self._runs.parent_name or self.name
+        elif parent_id is not None and not self._runs.reopened:
+            self._reopen(parent_id)
+        elif self.header.after is not None and parent_id is not None:
+            self.name = self._runs.parent_name or self.name
+        elif parent_id is None or not self._parent_ready:
+            facts = runs.parent_facts(self.header.study_id, self.header.info, self._common)
             if parent_id is None:
                 self.name = free_name(self.store, facts.name)
                 start = schema.milliseconds(self.header.info.start)
@@ -207,13 +233,23 @@ class Delivery:
             self._parent_ready = True
         return parent_id
 
+    def _reopen(self, parent_id: str) -> None:
+        """The parent run goes on; its params stay as they are, since params cannot be changed."""
+        self.name = self._runs.parent_name or self.name
+        facts = runs.parent_facts(self.header.study_id, self.header.info, self._common)
+        self.store.reopen_run(parent_id)
+        self.store.put(parent_id, facts.files)
+        tags = {name: text for name, text in facts.tags.items() if name != Tag.TRIALS}
+        self.store.log(parent_id, tags=tags)  # last: from here on the run is this session's
+        self._runs.reopened = True
+
     def ensure_run(self, number: int) -> str:
         """The run's id of a trial that has begun; the run is made if need be."""
         parent_id = self.ensure_parent()
         if number not in self.run_ids:
             running = self._running[number]
             tags = {
-                **self.header.common,
+                **self._common,
                 MlflowTag.PARENT: parent_id,
                 Tag.KIND: Kind.TRIAL,
                 Tag.STUDY: self.header.study_id,
@@ -243,6 +279,9 @@ class Delivery:
         for number in list(self._running):
             if abandoned or number in self.run_ids:
                 self._interrupt(number, finished)
+        if self._runs.superseded:
+            self._runs.parent_ended = True
+            return
         if self._runs.doubted or (self.store.remote and self.header.exact):
             self._runs.refresh()
         record = self._record(finished)
@@ -295,7 +334,7 @@ class Delivery:
             reports,
             study_id=self.header.study_id,
             parent_id=self.ensure_parent(),
-            common=self.header.common,
+            common=self._common,
             known=self._known,
             distributions=distributions,
             exact=self.header.exact,
@@ -311,6 +350,8 @@ class Delivery:
             tags = {}
         else:
             tags[MlflowTag.RUN_NAME] = facts.name
+            if number in self._runs.renumbered:
+                tags[Tag.NUMBER] = str(self._runs.renumbered[number])
         run_id = self.run_ids[number]
         self._log(run_id, points, facts.params, tags)
         self.store.put(run_id, {**facts.files, **runs.output_files(output)})
@@ -370,6 +411,9 @@ class Delivery:
 
     def _tell_parent(self, more: Mapping[str, str] | None = None) -> None:
         """The best so far, as metrics and tags."""
+        if self._runs.superseded:
+            self._points = []
+            return
         tags = {Tag.TRIALS: str(len(self.trials)), **(more or {})}
         tags |= runs.best_tags(list(self.trials.values()), self.header.info.objectives)
         tags |= schema.name_tags(self._best)

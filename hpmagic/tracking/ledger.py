@@ -61,9 +61,19 @@ class Ledger:
         directory: for the spool.
         place: where the study is to be delivered.
         exact: the cell may log to its runs by itself.
+        study_id: of a study that is resumed; a new one when None.
+        after: the session before, of a study that is resumed.
     """
 
-    def __init__(self, directory: Path, place: Place, *, exact: bool) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        place: Place,
+        *,
+        exact: bool,
+        study_id: str | None = None,
+        after: str | None = None,
+    ) -> None:
         self.spool: Spool | None = None
         self.header: Header | None = None
         self.running: dict[int, RunningTrial] = {}
@@ -71,6 +81,8 @@ class Ledger:
         self._directory = directory
         self._place = place
         self._exact = exact
+        self._study_id = study_id
+        self._after = after
         self._known: Mapping[str, Any] = {}
 
     def __call__(self, event: Event) -> None:
@@ -94,11 +106,19 @@ class Ledger:
                 self._write("end", asdict(event), durable=True)
 
     def _started(self, info: StudyInfo) -> None:
+        session = uuid.uuid4().hex
         header = Header(
-            uuid.uuid4().hex, info, self._place, person_tags(info.source_name), self._exact
+            self._study_id or uuid.uuid4().hex,
+            info,
+            self._place,
+            person_tags(info.source_name),
+            self._exact,
+            session,
+            self._after,
         )
+        again = "" if self._after is None else f"-{session[:8]}"
         try:
-            self.spool = Spool.create(self._directory, header.study_id)
+            self.spool = Spool.create(self._directory, header.study_id + again)
         except OSError as error:
             raise StoreError(f"trials cannot be kept on disk ({error}); {_HINT}") from None
         self.header, self._known = header, known_of(info)
@@ -108,6 +128,8 @@ class Ledger:
             "place": self._place.as_json(),
             "common": dict(header.common),
             "exact": header.exact,
+            "session": header.session,
+            "after": header.after,
             "version": __version__,
             "process": os.getpid(),
         }

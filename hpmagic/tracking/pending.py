@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hpmagic.records import Trial
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.home import spool_directory
@@ -43,13 +44,17 @@ class Delivered:
 
 
 def deliver_pending(
-    directory: Path | None = None, *, make_client: Callable[[str], Any] = connect
+    directory: Path | None = None,
+    *,
+    make_client: Callable[[str], Any] = connect,
+    uri: str | None = None,
 ) -> list[Delivered]:
     """Deliver every spool that nobody holds, each to the store its study began in.
 
     Args:
         directory: where the spools are; hpmagic's own place when None.
         make_client: gives MLflow's client for a URI.
+        uri: only those for this store; all of them when None.
 
     Returns:
         One entry a spool.
@@ -57,7 +62,8 @@ def deliver_pending(
     folder = spool_directory() if directory is None else directory
     results: list[Delivered] = []
     for path in waiting(folder):
-        for _ in steps(path, results, make_client):
+        only = None if uri is None else redacted(uri)
+        for _ in steps(path, results, make_client, only=only, alone=True):
             pass
     return results
 
@@ -93,6 +99,7 @@ def steps(
     *,
     only: str | None = None,
     attempts: int = ATTEMPTS,
+    alone: bool | None = None,
 ) -> Iterator[bool]:
     """Deliver one spool, yielding after each record; what became of it is added to ``results``.
 
@@ -102,13 +109,15 @@ def steps(
         make_client: gives MLflow's client for a URI.
         only: leave spools for other stores than that of this redacted URI.
         attempts: how often each record is tried.
+        alone: no study runs meanwhile, which would have made the settings.
     """
+    alone = only is None if alone is None else alone
     try:
         spool = Spool.open(path)
     except (SpoolBusy, OSError):
         return
     try:
-        yield from _Undelivered(spool, results, make_client, only, attempts).steps()
+        yield from _Undelivered(spool, results, make_client, only, attempts, alone=alone).steps()
     finally:
         spool.close()
 
@@ -121,12 +130,15 @@ class _Undelivered:
         make_client: Callable[[str], Any],
         only: str | None,
         attempts: int,
+        *,
+        alone: bool,
     ) -> None:
         self.spool = spool
         self.results = results
         self.make_client = make_client
         self.only = only
         self.attempts = attempts
+        self.alone = alone
         self.name = "?"
         self.refused = 0
 
@@ -154,7 +166,7 @@ class _Undelivered:
         self, header: Header, records: Iterator[Record], reader: SpoolReader
     ) -> Iterator[bool]:
         self.name = header.info.name
-        alone = self.only is None  # else a study runs, which has made its settings
+        alone = self.alone
         settings = study_environment(header.place.uri, own_retries=True)
         with settings if alone else nullcontext():
             try:
@@ -179,6 +191,8 @@ class _Undelivered:
     def _records(self, delivery: Delivery, records: Iterator[Record]) -> Iterator[bool]:
         self._try(delivery.ensure_parent)
         self.name, before = delivery.name, len(delivery.done)
+        if delivery.header.after is not None:
+            delivery.go_on_after(self._try(lambda: _earlier(delivery)))
         for record in records:
             try:
                 self._try(partial(delivery.accept, record))
@@ -207,3 +221,13 @@ class _Undelivered:
 
     def _result(self, trials: int, problem: str) -> None:
         self.results.append(Delivered(self.name, trials, problem))
+
+
+def _earlier(delivery: Delivery) -> list[Trial]:
+    """The trials of a resumed study that are in the store and not of this session."""
+    from hpmagic.tracking.reader import read_study
+
+    assert delivery.parent_id is not None
+    own = set(delivery.run_ids.values())
+    record = read_study(delivery.parent_id, tracking_uri=delivery.header.place.uri)
+    return [trial for trial in record.trials if trial.run_id not in own]

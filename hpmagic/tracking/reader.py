@@ -26,7 +26,7 @@ from hpmagic.tracking.runs import known_of
 from hpmagic.tracking.schema import Artifact, Kind, MlflowTag, Tag
 from hpmagic.tracking.store import connect, hushed, search
 
-__all__ = ["ListedStudy", "list_studies", "read_study"]
+__all__ = ["ListedStudy", "list_studies", "parent_runs", "read_study"]
 
 _THREADS = 8
 """Requests at the same time, for what needs one a trial."""
@@ -67,6 +67,26 @@ def list_studies(
         return []
     experiments = _experiments(client, experiment)
     return [_listed(run, experiments) for run in _parents(client, experiments)]
+
+
+def parent_runs(
+    *, experiment: str | None = None, tracking_uri: str | None = None
+) -> tuple[list[Any], dict[str, str]]:
+    """The parent runs of the studies in a store, newest first, and experiments' names by id.
+
+    Args:
+        experiment: an experiment's name; all of them when None.
+        tracking_uri: MLflow's; the one in use when None.
+
+    Raises:
+        StoreError: the store cannot be read.
+        StudyNotFound: there is no such experiment.
+    """
+    client, _ = _client(tracking_uri)
+    if client is None:
+        return [], {}
+    experiments = _experiments(client, experiment)
+    return list(_parents(client, experiments)), experiments
 
 
 def read_study(

@@ -60,6 +60,11 @@ class Tag:
     VERSION: Final = "hpmagic.version"
     STUDY: Final = "hpmagic.study"
     """The study's identity, on the parent and on every child: 32 hexadecimal digits."""
+    SESSION: Final = "hpmagic.session"
+    """Which run of the study made this one; on the parent, which of them has it now. A study has
+    one for each time that it was started or resumed."""
+    ASKED: Final = "hpmagic.asked_number"
+    """The number that a trial had where it ran, when another session has taken that meanwhile."""
     STATE: Final = "hpmagic.state"
     REASON: Final = "hpmagic.reason"
 

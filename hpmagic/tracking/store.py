@@ -181,6 +181,11 @@ class Store:
         with self._request():
             self.client.set_terminated(run_id, status, end)
 
+    def reopen_run(self, run_id: str) -> None:
+        """An ended run is RUNNING again."""
+        with self._request():
+            self.client.update_run(run_id, "RUNNING")
+
     def delete_run(self, run_id: str) -> None:
         """Mark a run as deleted."""
         with self._request():

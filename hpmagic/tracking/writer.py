@@ -15,6 +15,7 @@ from hpmagic.tracking.active import active_trial
 from hpmagic.tracking.courier import Courier
 from hpmagic.tracking.ledger import Ledger, writable_directory
 from hpmagic.tracking.place import place_of, redacted, study_environment
+from hpmagic.tracking.resumption import Resumable
 from hpmagic.tracking.spool import Spool
 from hpmagic.tracking.store import connect, first_line
 
@@ -39,6 +40,8 @@ class MlflowWriter:
         uses_mlflow: the cell may log to MLflow by itself, so that each trial's run must exist, and
             be active, while it runs.
         make_client: gives MLflow's client for a URI.
+        resumed: the study that goes on, when it is not a new one.
+        fresh: say nothing of earlier studies of the cell.
 
     Raises:
         StoreError: nothing can be written to disk.
@@ -51,13 +54,23 @@ class MlflowWriter:
         fallback_experiment: str,
         uses_mlflow: bool,
         make_client: Callable[[str], Any] = connect,
+        resumed: Resumable | None = None,
+        fresh: bool = True,
     ) -> None:
         self.remarks: list[str] = []
         """What the person should know, one sentence each; also given as warnings."""
         self._place = place_of(experiment, fallback_experiment)
+        if resumed is not None:
+            self._place = resumed.place
         self._uses_mlflow = uses_mlflow
-        self._ledger = Ledger(writable_directory(), self._place, exact=uses_mlflow)
-        self._courier = Courier(self._place, make_client)
+        self._ledger = Ledger(
+            writable_directory(),
+            self._place,
+            exact=uses_mlflow,
+            study_id=resumed.study_id if resumed is not None else None,
+            after=resumed.session if resumed is not None else None,
+        )
+        self._courier = Courier(self._place, make_client, look_for_earlier=not fresh)
         self._settings = ExitStack()
         self._patience = PATIENCE
         self._set = self._said_stuck = self._drained = False
@@ -102,7 +115,8 @@ class MlflowWriter:
             if isinstance(event, StudyStarted):
                 assert self._ledger.spool is not None
                 assert self._ledger.header is not None
-                self._courier.give(self._ledger.header, self._ledger.spool.reader())
+                reader = self._ledger.spool.reader()
+                self._courier.give(self._ledger.header, reader, event.earlier)
                 self._start()
             elif isinstance(event, TrialFinished):
                 self._say_if_stuck()
@@ -153,6 +167,8 @@ class MlflowWriter:
         courier, whole = self._courier, False
         with suppress(KeyboardInterrupt):
             whole = courier.finish()
+        if courier.earlier_study:
+            self.remarks.append(courier.earlier_study)
         if courier.leftovers is not None:
             self.remarks += map(str, courier.leftovers.delivered)
         if not whole:

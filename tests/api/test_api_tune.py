@@ -31,7 +31,7 @@ def test_a_header_is_honoured_where_the_call_is_silent(store, header):
     text = HEADED.replace("# @tune", header)
     study = hpmagic.tune(text, trials=2, namespace={"factor": 1})
     assert (study.record.info.tuner, study.record.info.seed, len(study)) == ("random", 1, 2)
-    assert tune(text, "grid", namespace={"factor": 1}).record.info.tuner == "grid"
+    assert tune(text, "grid", namespace={"factor": 1}, fresh=True).record.info.tuner == "grid"
 
 
 def test_a_plan_is_given_back(store):

@@ -1,5 +1,6 @@
 """A shell in this process, with the extension loaded."""
 
+import atexit
 import contextlib
 import sys
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def shell():
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(config=config)
     yield shell
+    atexit.unregister(shell.atexit_operations)
     shell.restore_sys_module_state()
     sys.modules["__main__"] = main
     InteractiveShell.clear_instance()

@@ -172,3 +172,18 @@ def test_load_brings_a_study_from_mlflow(stored_notebook):
     notebook.run("%tune write")
     assert offers[0].startswith("# @tune random -n 4 --seed 2 -q --study first\n")
     assert "no study `frist`" in notebook.run("%tune load frist").err
+
+
+def test_resume_runs_the_cell_on(stored_notebook):
+    """More trials of the same study; nothing that ran runs again."""
+    ran = stored_notebook
+    assert ran.run(CELL).error is None
+    (first,) = ran.names("study")
+    said = ran.run("%tune resume 7")
+    assert said.error is None, said.err
+    (study,) = ran.names("study")
+    assert (study.name, len(study)) == (first.name, 7)
+    before = [t.params for t in first.record.trials]
+    assert [t.params for t in study.record.trials][:4] == before
+    assert ran.names("loss") == (study.best.value,)
+    assert "takes a whole number" in ran.run("%tune resume --trials some").err

@@ -94,6 +94,19 @@ def test_help_can_be_asked_for(line):
         parse(line)
 
 
+def test_resume_may_be_followed_by_anyway():
+    """The next word is its own only where it is that word; the shell's win over the header's."""
+    assert parse("--resume bayes") == StudyConfig(tuner="bayes", resume="yes")
+    assert parse("--resume anyway bayes") == StudyConfig(tuner="bayes", resume="anyway")
+    assert parse("random --resume --trials 3").trials == 3
+    assert parse("--fresh").fresh
+    both = parse_line("--fresh", ["random"], over=["--resume"])
+    assert (both.resume, both.fresh) == ("yes", False)
+    assert config_from(None, ["random"], {"resume": True}).resume == "yes"
+    assert config_from(None, ["random"], {"resume": "anyway"}).resume == "anyway"
+    assert refusal("--resume=never").startswith("--resume stands alone, or is followed by")
+
+
 def test_help_lists_available_options_and_tuners_only():
     """The page holds what works in this version."""
     page = help_text({"bayes": "a Gaussian process"})

@@ -47,14 +47,16 @@ class Improvement:
         ]
 
     def log(self, inputs: Inputs) -> Array:
-        """The logarithm of the members' mean expected improvement."""
-        from scipy.special import logsumexp
+        """The mean of the members' log expected improvements.
 
+        The mean of the logarithms, not the logarithm of the mean: a member with short length scales
+        expects much of every place where nothing was tried, and would drown out the others.
+        """
         opinions = [
             log_expected_improvement(*process.predict(inputs), best)
             for process, best in self._members
         ]
-        return np.asarray(logsumexp(opinions, axis=0) - math.log(len(opinions)))
+        return np.asarray(np.mean(opinions, axis=0))
 
 
 def _log_h(z: Array) -> Array:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpmagic.tuners.bayes.encoding import Array, Column, Flags, Points
 
@@ -78,10 +79,16 @@ def _rule(index: int, seen: Points, columns: Sequence[Column]) -> Callable[[Arra
     if tree is None:
         share = reached.mean() >= 0.5
         return lambda table: np.full(len(table), share)
-    return lambda table: tree.predict(_one_hot(table, chosen, columns)).astype(bool)
+
+    def rule(table: Array) -> Flags:
+        inputs = _one_hot(table, chosen, columns)
+        return np.asarray(tree.predict(inputs, check_input=False), dtype=bool)
+
+    return rule
 
 
-def _one_hot(table: Array, chosen: Sequence[int], columns: Sequence[Column]) -> Array:
+def _one_hot(table: Array, chosen: Sequence[int], columns: Sequence[Column]) -> NDArray[np.float32]:
+    """The chosen columns as the tree wants them: single precision, a flag a category."""
     parts = []
     for index in chosen:
         column = columns[index]
@@ -90,4 +97,4 @@ def _one_hot(table: Array, chosen: Sequence[int], columns: Sequence[Column]) -> 
         else:
             assert column.levels is not None
             parts.append((np.abs(table[:, [index]] - column.levels) < 1e-9).astype(float))
-    return np.concatenate(parts, axis=1)
+    return np.concatenate(parts, axis=1).astype(np.float32)
