@@ -162,11 +162,11 @@ def test_resume_and_fresh_exclude_each_other(store):
 def test_an_interrupted_trial_runs_again_with_its_values(store):
     """It does not count, and the study ends with the right total and the very values."""
     stopping = CELL + "if stop(depth): raise KeyboardInterrupt\n"
-    seen: list[int] = []
 
     def stop(depth: int) -> bool:
-        seen.append(depth)
-        return len(seen) == 3
+        with Path("seen.txt").open("a") as seen:  # outside: a list would be put back
+            seen.write(str(depth)[0])
+        return Path("seen.txt").stat().st_size == 3
 
     with pytest.raises(KeyboardInterrupt):
         tune(stopping, namespace={"stop": stop})
