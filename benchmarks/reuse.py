@@ -88,7 +88,7 @@ TABLE = Work(
         ),
         (
             ("alpha",),
-            "model = SGDClassifier(alpha=alpha, max_iter=60, tol=None, random_state=0)\n"
+            "model = SGDClassifier(alpha=alpha, max_iter=20, tol=None, random_state=0)\n"
             "model.fit(Z[:half], y[:half])\n"
             "result = model.score(Z[half:], y[half:])\n",
         ),
@@ -186,7 +186,7 @@ BOOSTING = Work(
 
 def points(_: Path, scale: float) -> Values:
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(int(3000 * scale), 80))
+    x = rng.normal(size=(int(6000 * scale), 80))
     return {"X": x, "y": (x[:, :3].prod(axis=1) > 0).astype(int)}
 
 
