@@ -14,6 +14,7 @@ from hpmagic.engines.base import Engine
 from hpmagic.errors import ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
 from hpmagic.execution.outcome import WRITTEN, TrialOutcome
+from hpmagic.ranking import beats
 from hpmagic.records import (
     Event,
     Listener,
@@ -147,7 +148,7 @@ class _Loop:
             for name, value in trial.params.items():
                 walk.fix(Parameter(name, trial.distributions[name]), value)
             walk.end(complete=True)
-            if self.beats_best(trial):
+            if beats(trial, self.best, self.info.objectives[0]):
                 self.best = trial
             self.tuner.tell(trial)
 
@@ -277,22 +278,12 @@ class _Loop:
         self.trials.append(trial)
         if trial.state is TrialState.FAILED:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))
-        if self.beats_best(trial):
+        if beats(trial, self.best, self.info.objectives[0]):
             self.best, self.best_outcome = trial, outcome
             self.engine.keep(trial.number)
         self.emit(TrialFinished(trial))
         self.tuner.tell(trial)
         return trial
-
-    def beats_best(self, trial: Trial) -> bool:
-        """Whether this is now what `ranking.best_trial` would find."""
-        if trial.state is not TrialState.COMPLETE or trial.value is None:
-            return False
-        if self.best is None or self.best.value is None:
-            return True
-        if trial.value == self.best.value:
-            return trial.number < self.best.number
-        return self.info.objectives[0].direction.better(trial.value, self.best.value)
 
     def give_up(self, reason: str) -> None:
         """Record the trials that still run as interrupted."""

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hpmagic.ranking import advantage, beats, front_with
 from hpmagic.records import (
     Event,
     MetricReported,
@@ -137,11 +138,11 @@ class Progress:
         if trial.state is TrialState.COMPLETE and value is not None:
             if trial.origin is Origin.DEFAULT and self.default is None:
                 self.default = trial
-            if self.best is None or self.better(value, self.best.value):
+            if beats(trial, self.best, self.objective):
                 self.best = trial
             self._rank(trial)
             if len(self.objectives) > 1:
-                self._extend_front(trial)
+                self.front = front_with(self.front, trial, self.objectives)
         known = self.best.value if self.best is not None else None
         self.points.append(Point(trial.number, trial.state, value, known))
 
@@ -156,18 +157,6 @@ class Progress:
     def better(self, a: float | None, b: float | None) -> bool:
         """Whether ``a`` is a strictly better first objective than ``b``."""
         return a is not None and b is not None and self.objective.direction.better(a, b)
-
-    def _extend_front(self, trial: Trial) -> None:
-        if not any(self._beats(other, trial) for other in self.front):
-            self.front = [t for t in self.front if not self._beats(trial, t)] + [trial]
-
-    def _beats(self, a: Trial, b: Trial) -> bool:
-        signs = [objective.direction.sign for objective in self.objectives]
-        costs = [
-            (sign * x, sign * y)
-            for sign, x, y in zip(signs, a.values or (), b.values or (), strict=False)
-        ]
-        return all(x <= y for x, y in costs) and any(x < y for x, y in costs)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -204,9 +193,7 @@ class Progress:
         """How much better the best is than the written default, >= 0; None without either."""
         if self.best is None or self.default is None:
             return None
-        assert self.best.value is not None
-        assert self.default.value is not None
-        return self.objective.direction.sign * (self.default.value - self.best.value)
+        return advantage(self.best, self.default, self.objective)
 
     @property
     def curve(self) -> str | None:
