@@ -153,6 +153,11 @@ def browser_page(width: int = 1280, height: int = 900, scheme: str = "light") ->
             browser.close()
 
 
+def bring_into_view(element: Any) -> None:
+    """Scroll to ``element`` at once: a live view never stands still to be waited for."""
+    element.evaluate("e => e.scrollIntoView({block: 'nearest'})")
+
+
 class Notebook:
     """A notebook open in JupyterLab, driven as a person does."""
 

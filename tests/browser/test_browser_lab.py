@@ -54,12 +54,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         page.evaluate(WATCH)
         notebook.run_all()
         page.wait_for_selector(PANEL, timeout=60_000)
-        page.locator(PANEL).first.scroll_into_view_if_needed()
+        served.bring_into_view(page.locator(PANEL).first)
         picture(page, "lab-live")
         notebook.wait_until_done(cells)
         states = page.evaluate("() => window.hpmStates")
         panel = page.locator(PANEL).first
-        panel.scroll_into_view_if_needed()
+        served.bring_into_view(panel)
         picture(page, "lab-final")
         final = panel.inner_text()
         notebook.save()
@@ -131,12 +131,12 @@ def test_the_final_view_is_readable_when_reopened(ran: Ran, tmp_path: Path, dark
     with served.jupyterlab(tmp_path, dark) as url, served.browser_page(1280, 1000) as page:
         served.Notebook(page, url, "quickstart.ipynb")
         panel = page.locator(PANEL).first
-        panel.scroll_into_view_if_needed()
+        served.bring_into_view(panel)
         picture(page, f"lab-reopened-{shade}-wide")
         assert "accuracy" in panel.inner_text()
         page.set_viewport_size({"width": 720, "height": 900})
         page.wait_for_timeout(300)
-        panel.scroll_into_view_if_needed()
+        served.bring_into_view(panel)
         picture(page, f"lab-reopened-{shade}-narrow")
         right = "e => e.getBoundingClientRect().right"
         assert panel.evaluate(right) <= panel.locator("..").evaluate(right) + 1

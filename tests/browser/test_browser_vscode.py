@@ -92,11 +92,11 @@ def test_the_views_show_in_vs_code(tmp_path: Path, theme: str) -> None:
         outputs = page.frame_locator("iframe.webview.ready").frame_locator("#active-frame")
         panel = outputs.locator(".hpm").first
         panel.wait_for(timeout=60_000)
-        panel.scroll_into_view_if_needed()
+        served.bring_into_view(panel)
         picture(page, f"vscode-live-{shade}")
         first = panel.inner_text()
         outputs.locator(".hpm[aria-label$='result']").wait_for(timeout=180_000)
-        panel.scroll_into_view_if_needed()
+        served.bring_into_view(panel)
         page.wait_for_timeout(1000)
         picture(page, f"vscode-final-{shade}")
         assert panel.inner_text() != first
