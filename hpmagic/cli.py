@@ -219,10 +219,11 @@ def _readable(table: Any) -> str:
 
 
 def _best(known: argparse.Namespace) -> int:
-    from hpmagic.distributions import is_literal, literal_text
+    from hpmagic.distributions import literal_text
     from hpmagic.results import load
 
-    best = load(known.name, experiment=known.experiment).best
+    study = load(known.name, experiment=known.experiment)
+    best, space = study.best, study.record.info.space
     if known.json:
         facts = {
             "number": best.number,
@@ -236,7 +237,8 @@ def _best(known: argparse.Namespace) -> int:
         print(json.dumps(facts, default=str))
         return OK
     for name, value in best.params.items():
-        print(f"{name} = {literal_text(value) if is_literal(value) else value}")
+        parameter = space.find(name)
+        print(f"{name} = {parameter.spelled(value) if parameter else literal_text(value)}")
     print(f"# {best.objective.name} = {best.value:.6g}, trial {best.number}")
     return OK
 

@@ -159,6 +159,10 @@ class StudyInfo:
     """The notebook or script, as far as it is known."""
     remarks: tuple[str, ...] = ()
     """What the person should know before it starts: a size, a choice made for them."""
+    head: str = ""
+    """What stands above ``source`` in its cell: comments, the line that started the study."""
+    expected: int | None = None
+    """How many trials the tuner's own plan comes to, at most, when ``trials`` is None."""
 
 
 @dataclass(frozen=True)

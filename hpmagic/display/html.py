@@ -147,7 +147,7 @@ def _bar(progress: Progress) -> str:
 def _status(progress: Progress, now: float) -> str:
     planned = progress.planned
     of = (
-        f"<b>{progress.done:,}</b> of {planned:,} trials"
+        f"<b>{progress.done:,}</b> of {progress.at_most}{planned:,} trials"
         if planned
         else (f"<b>{progress.done:,}</b> {'trial' if progress.done == 1 else 'trials'}")
     )

@@ -131,7 +131,8 @@ class _ValueBinder(_Binder):
         if slot is not None:
             self._refuse_amid(slot.value, located, around)
             return self._slot(located.site, slot)
-        if located.inside and ((located.alone and around) or not self.at_an_end(located)):
+        amid = located.inside and bool(around) and self._behind_another(located, around[-1])
+        if amid or (located.inside and ((located.alone and around) or not self.at_an_end(located))):
             raise self.error("nothing here could be tuned: put it beside a value with a name")
         site = self.alone(located)
         if isinstance(site.statement, ASSIGNMENTS):
@@ -143,6 +144,11 @@ class _ValueBinder(_Binder):
                 if isinstance(node, ast.expr):
                     self._refuse_amid(node, located, around)
         return self._slot(site, self._only(site, brackets, walruses))
+
+    def _behind_another(self, located: Located, bracket: Bracket) -> bool:
+        """Whether the comment follows something in the brackets that has no value to tune."""
+        before = self.source.code_between(*bracket.start, *located.position)
+        return bool(before.strip("([{"))
 
     def _behind_header(self, located: Located) -> bool:
         """Whether the comment stands behind the colon of a statement with blocks."""
@@ -335,7 +341,10 @@ def _on_line(slot: Slot, located: Located, source: Source) -> bool:
     Parentheses around the value may have lines of their own.
     """
     if located.alone:
-        return located.line in (slot.start[0], slot.value.lineno)
+        opened = located.line < slot.start[0] and not source.code_between(
+            located.line, 0, *slot.start
+        ).strip("(")
+        return opened or located.line in (slot.start[0], slot.value.lineno)
     if located.position < slot.start:
         return False
     line, offset = slot.end

@@ -192,6 +192,7 @@ def without_faults(text):
 @settings(
     max_examples=60,
     derandomize=True,  # the same cells in each run
+    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(cells(), WIDTHS)
