@@ -107,6 +107,12 @@ class _Binder:
             raise self.error(f"{len(mates)} statements stand on this line: {_EACH}")
         return replace(located.site, statement=assignments[0])
 
+    def refuse_amid(self, value: ast.expr, located: Located, around: Sequence[Bracket]) -> None:
+        """``x = (a  # tune: ...`` with ``+ b)`` below: a formatter may put the line elsewhere."""
+        within = start_of(value) < located.position < end_of(value) and not located.alone
+        if within and not any(start_of(value) <= bracket.start for bracket in around):
+            raise self.error("this stands amid a value: put it behind the value's end")
+
     def many_targets(self, target: ast.expr) -> list[str] | None:
         """The names that are assigned at once, None when there is one target."""
         if isinstance(target, ast.Tuple | ast.List):
@@ -129,7 +135,7 @@ class _ValueBinder(_Binder):
             around = []
         slot = self._beside(located, around, brackets)
         if slot is not None:
-            self._refuse_amid(slot.value, located, around)
+            self.refuse_amid(slot.value, located, around)
             return self._slot(located.site, slot)
         amid = located.inside and bool(around) and self._behind_another(located, around[-1])
         if amid or (located.inside and ((located.alone and around) or not self.at_an_end(located))):
@@ -137,12 +143,10 @@ class _ValueBinder(_Binder):
         site = self.alone(located)
         if isinstance(site.statement, ASSIGNMENTS):
             if site.statement.value is not None:
-                self._refuse_amid(site.statement.value, located, around)
+                self.refuse_amid(site.statement.value, located, around)
             return self._assigned(site, site.statement)
-        for part in site.header():
-            for node in ast.walk(part):
-                if isinstance(node, ast.expr):
-                    self._refuse_amid(node, located, around)
+        for node in site.expressions():
+            self.refuse_amid(node, located, around)
         return self._slot(site, self._only(site, brackets, walruses))
 
     def _behind_another(self, located: Located, bracket: Bracket) -> bool:
@@ -155,12 +159,6 @@ class _ValueBinder(_Binder):
         if not located.site.compound or located.inside or located.alone:
             return False
         return ":" in self.source.code_between(*located.site.end(), *located.position)
-
-    def _refuse_amid(self, value: ast.expr, located: Located, around: Sequence[Bracket]) -> None:
-        """``x = (a  # tune: ...`` with ``+ b)`` below: a formatter may put the line elsewhere."""
-        within = start_of(value) < located.position < end_of(value) and not located.alone
-        if within and not any(start_of(value) <= bracket.start for bracket in around):
-            raise self.error("this stands amid a value: put it behind the value's end")
 
     def _beside(
         self, located: Located, around: Sequence[Bracket], brackets: Sequence[Bracket]
@@ -257,6 +255,11 @@ class _RoleBinder(_Binder):
     def bind(self, located: Located) -> Holder:
         if located.inside and not (self.at_an_end(located) and not located.alone):
             raise self.error(f"{self.role} belongs to a statement: put it behind its end")
+        if located.inside:
+            brackets, _ = slots_of(located.site)
+            around = [bracket for bracket in brackets if bracket.holds(located.position)]
+            for node in located.site.expressions():
+                self.refuse_amid(node, located, around)
         if self.role == "once":
             return self._once(located)
         site = self.alone(located)
