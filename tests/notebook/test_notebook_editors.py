@@ -104,7 +104,8 @@ def test_the_recipe_makes_the_study_known(tmp_path):
     (tmp_path / "__builtins__.pyi").write_text(recipe("python"))
     assert undefined(tmp_path)[0] == set()
     (tmp_path / "pyproject.toml").write_text(recipe("toml"))
-    assert json.loads(tool(tmp_path, "ruff", "check", "--select=F", "--output-format=json", path.name)) == []
+    words = ["check", "--select=F", "--output-format=json", path.name]
+    assert json.loads(tool(tmp_path, "ruff", *words)) == []
 
 
 def test_the_recipe_lets_tools_work_on_magic_cells(tmp_path):
