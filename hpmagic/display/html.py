@@ -158,7 +158,7 @@ def _status(progress: Progress, now: float) -> str:
     if len(progress.running) > 1:
         pieces.append(f"{len(progress.running)} running")
     left_side = " · ".join(pieces)
-    return f'<div class="hpm-row"><span>{left_side}</span><span>{_counts(progress)}</span></div>'
+    return f'<div class="hpm-row"><span>{left_side}</span> <span>{_counts(progress)}</span></div>'
 
 
 def _counts(progress: Progress) -> str:
