@@ -17,7 +17,7 @@ from hpmagic.execution.ranges import known_space
 from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
 from hpmagic.options import StudyConfig
-from hpmagic.plan import Plan
+from hpmagic.plan import Plan, expected_trials
 from hpmagic.pruning import OptunaPruner, Pruner, PrunerChoice, choose_pruner, has_curve
 from hpmagic.records import Listener, Objective, Origin, StudyInfo, StudyRecord
 from hpmagic.replay import NOT_PUBLISHED, publish_best
@@ -49,13 +49,17 @@ DEFAULT_TRIALS = 30
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a study runs: the person's namespace and shell, and who watches."""
+    """Where a study runs: the person's namespace and shell, and who watches.
+
+    ``head`` is what stands above the source in its cell.
+    """
 
     namespace: MutableMapping[str, Any]
     shell: Any = None
     source_name: str = ""
     command: str = ""
     view: Callable[[StudyConfig], Listener] | None = None
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -285,7 +289,18 @@ def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
         pruner=ready.pruner.name,
         repeats=ready.config.repeats or 1,
         remarks=_remarks(ready) + lints,
+        head=setting.head,
+        expected=_expected(ready),
     )
+
+
+def _expected(ready: Prepared) -> int | None:
+    """The size of the tuner's own plan, where no number of trials is given."""
+    if ready.trials is not None:
+        return None
+    by_hand = [dict(planned.values) for planned in ready.plan]
+    by_hand += [dict(trial.params) for trial in ready.after.kept]
+    return expected_trials(ready.space, getattr(ready.tuner, "size", None), by_hand)
 
 
 def _remarks(ready: Prepared) -> tuple[str, ...]:

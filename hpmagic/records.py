@@ -179,6 +179,10 @@ class StudyInfo:
     """How often each configuration runs, at most, each time with another seed."""
     remarks: tuple[str, ...] = ()
     """What the person should know before it starts: a size, a choice made for them."""
+    head: str = ""
+    """What stands above ``source`` in its cell: comments, the line that started the study."""
+    expected: int | None = None
+    """How many trials the tuner's own plan comes to, at most, when ``trials`` is None."""
 
 
 @dataclass(frozen=True)

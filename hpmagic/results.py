@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from hpmagic.errors import HpmagicError
@@ -239,17 +239,14 @@ def load(name: str, *, experiment: str | None = None, tracking_uri: str | None =
 
 
 def studies(*, experiment: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
-    """The studies in MLflow, newest first, one row each."""
+    """The studies in MLflow, newest first, one row each; an empty store gives no rows."""
     import pandas as pd
 
-    from hpmagic.tracking.reader import list_studies
+    from hpmagic.tracking.reader import ListedStudy, list_studies
 
-    return pd.DataFrame(
-        [
-            vars(s) if hasattr(s, "__dict__") else s
-            for s in list_studies(experiment=experiment, tracking_uri=tracking_uri)
-        ]
-    )
+    rows = list_studies(experiment=experiment, tracking_uri=tracking_uri)
+    names = [field.name for field in fields(ListedStudy)]
+    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
 
 
 def _plain(trial: Trial, name: str) -> Any:

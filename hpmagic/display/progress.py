@@ -175,8 +175,18 @@ class Progress:
 
     @property
     def planned(self) -> int | None:
-        """How many trials there will be; None when that is open."""
-        return self.info.trials if self.info is not None else None
+        """How many trials there will be, at most; None when that is open."""
+        if self.info is None:
+            return None
+        return self.info.expected if self.info.trials is None else self.info.trials
+
+    @property
+    def at_most(self) -> str:
+        """Those words where `planned` is not sure: with branches a plan may have fewer trials."""
+        info = self.info
+        if info is None or info.trials is not None or info.expected is None:
+            return ""
+        return "at most " if any(p.conditional for p in info.space.parameters) else ""
 
     @property
     def current(self) -> Running | None:

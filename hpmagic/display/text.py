@@ -72,7 +72,7 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
 def status_lines(progress: Progress, now: float, width: int) -> list[str]:
     """Three lines, each at most ``width`` columns: progress, the best so far, the current trial."""
     planned = progress.planned
-    of = f"{progress.done}/{planned}" if planned else f"{progress.done} trials"
+    of = f"{progress.done}/{progress.at_most}{planned}" if planned else f"{progress.done} trials"
     left = progress.left(now)
     times = f"{duration(progress.elapsed(now))} elapsed"
     times += f", about {duration(left)} left" if left is not None and left >= 1 else ""
@@ -124,7 +124,7 @@ def start_line(progress: Progress) -> str:
     info = progress.info
     assert info is not None
     aims = ",".join(f"{o.direction}:{_key(o.name)}" for o in info.objectives)
-    trials = "open" if info.trials is None else info.trials
+    trials = progress.planned or "open"
     return (
         f"hpmagic study={_value(info.name)} started tuner={_value(info.tuner)} trials={trials} "
         f"objective={aims} seed={info.seed}"
@@ -141,6 +141,9 @@ def trial_line(progress: Progress, trial: Trial) -> str:
     if progress.best is not None and progress.best.value is not None and len(names) == 1:
         pieces.append(f"best={progress.best.value:.6g}@{progress.best.number}")
     pieces.append(f"seconds={trial.duration:.3f}")
+    left = progress.left(trial.start + trial.duration)
+    if left is not None and left >= 1:
+        pieces.append(f"left={left:.0f}")
     if trial.origin is not Origin.TUNER:
         pieces.append(f"origin={trial.origin}")
     pieces += [f"{_key(name)}={_value(param_text(trial, name))}" for name in trial.params]
