@@ -16,6 +16,7 @@ from hpmagic.execution.interrupt import InterruptGuard, held
 from hpmagic.execution.ranges import known_space
 from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
+from hpmagic.loading import load_progress_bars
 from hpmagic.options import StudyConfig
 from hpmagic.plan import Plan, expected_trials
 from hpmagic.pruning import OptunaPruner, Pruner, PrunerChoice, choose_pruner, has_curve
@@ -114,6 +115,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     from hpmagic.tracking.store import check_store
     from hpmagic.tracking.writer import MlflowWriter
 
+    load_progress_bars()
     ready = prepare(cell, config, setting)
     check_store()
     info = study_info(ready, setting)
