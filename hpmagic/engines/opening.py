@@ -79,7 +79,7 @@ def open_engine(
 
     if config.engine != "local":
         return _cluster(config, spec, namespace, space=space, shell=shell, mlflow_run=mlflow_run)
-    if config.jobs is None or config.jobs == 1:
+    if config.jobs in (None, 1) and config.isolation == "kernel":
         runner = spec.make(namespace, shell)
         return LocalEngine(runner, seconds=config.trial_timeout, around_trial=runs.trial_run)
     from hpmagic.engines.processes import ProcessEngine
@@ -87,7 +87,7 @@ def open_engine(
     return ProcessEngine(
         spec,
         namespace,
-        config.jobs,
+        config.jobs or 1,
         space=space,
         shell=shell,
         seconds=config.trial_timeout,

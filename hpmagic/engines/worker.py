@@ -172,12 +172,14 @@ class _Session:
             distributions={n: d for n, d in outcome.distributions.items() if n in found},
             bindings={},
             error=portable(outcome.error),
+            carry=None,
         )
         self.send(Ended(light, tuple(outcome.params)))
 
     def keep(self, number: int) -> None:
         assert self.last is not None
-        bindings, left_out = _picklable(self.pickling, self.last.bindings)
+        with self.runner.as_left(self.last) as variables:
+            bindings, left_out = _picklable(self.pickling, variables)
         self.send(Kept(number, bindings, left_out))
 
     def send(self, message: Ready | Asked | Reported | Ended | Kept) -> None:
