@@ -314,6 +314,9 @@ class KernelRunner:
 
     def _rerun(self, outcome: TrialOutcome) -> TrialOutcome:
         """The outcome once more from the start, since its objects have not been kept."""
+        if self._stages.logs:  # it would log once more
+            self._say("The best trial's changes to objects of earlier cells have not been kept.")
+            return replace(outcome, carry=None)
         params = outcome.params
         hooks = TrialHooks(
             self._cell,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import scratch
-from cells import CELLS, VALUES, Nasty
+import scratch_runs as scratch
+from nasty_cells import CELLS, VALUES, Nasty
 
 from hpmagic.execution.outcome import WRITTEN
 from hpmagic.execution.reuse import stages

@@ -6,10 +6,10 @@ import random
 
 import numpy as np
 import pytest
-from cells import VALUES
 from hypothesis import HealthCheck, given, settings
-from random_cells import EARLIER, SHOW, cells
-from scratch import SEED, patched
+from nasty_cells import VALUES
+from random_programs import EARLIER, SHOW, cells
+from scratch_runs import SEED, patched
 
 from hpmagic.execution.outcome import WRITTEN
 from hpmagic.execution.reuse import stages

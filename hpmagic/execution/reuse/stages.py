@@ -68,7 +68,7 @@ class Stages:
         self.parts = program.parts
         self.enabled = enabled and not program.awaits
         self._vouches = self.enabled
-        self._services = _talks_to_services(program, grounds.start.snapshot)
+        self.logs = _talks_to_services(program, grounds.start.snapshot)
         self.why_not: dict[int, str] = {}
         """Why work could not be reused beyond a part, by its number."""
         self._program = program
@@ -128,9 +128,7 @@ class Stages:
         hooks.rewind()
         if checkpoint is None:
             node = self._tree.root if self.enabled else None
-            return Run(
-                hooks, None, node, {}, {}, self._grounds.start, watch=watch, logs=self._services
-            )
+            return Run(hooks, None, node, {}, {}, self._grounds.start, watch=watch, logs=self.logs)
         self._tree.use(checkpoint)
         self._namespace.resume(checkpoint.ground.bindings)
         fan = math.prod(hooks.drawn[name].distribution.size or _FAN for name in checkpoint.reads)
@@ -144,7 +142,7 @@ class Stages:
             read=dict.fromkeys(checkpoint.reads),
             watch=watch,
             fan=fan,
-            logs=self._services,
+            logs=self.logs,
         )
 
     def go(self, run: Run) -> None:

@@ -1,6 +1,6 @@
 """Runs cells from scratch, each trial in a process of its own, without hpmagic's execution.
 
-    python tests/soundness/scratch.py
+    python tests/soundness/scratch_runs.py
 
 writes `golden.json` anew: what fresh processes gave on this machine. Tests compute it again where
 a cell has changed or the machine is another. A small process that has imported the libraries and
@@ -25,7 +25,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import numpy as np  # noqa: E402
-from cells import CELLS, VALUES, Nasty  # noqa: E402
+from nasty_cells import CELLS, VALUES, Nasty  # noqa: E402
 
 from hpmagic.distributions import MISSING  # noqa: E402
 from hpmagic.language import parse_cell  # noqa: E402
