@@ -186,7 +186,7 @@ BOOSTING = Work(
 
 def points(_: Path, scale: float) -> Values:
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(int(3000 * scale), 80))
+    x = rng.normal(size=(int(6000 * scale), 80))
     return {"X": x, "y": (x[:, :3].prod(axis=1) > 0).astype(int)}
 
 

@@ -32,11 +32,12 @@ def start_ground(
 ) -> Ground:
     """Everything that the cell can reach, with copies of up to ``limit`` bytes."""
     roots = dict(_named(parts, world))
+    reflective = world.reflective
     roots.update(_imported(cell.tree, world))
     roots.update(_dotted(cell.tree, world.namespace))
     keeper = Keeper(limit)
     snapshot = take_snapshot(world, roots, keeper, kinds=kinds)
-    if world.reflective:  # a helper may reach any variable
+    if reflective or world.reflective:  # the cell or a helper may reach any variable
         everything = {name: world.namespace[name] for name in world.variables()}
         snapshot = take_snapshot(world, everything | roots, keeper, kinds=kinds, before=snapshot)
     return Ground(snapshot)

@@ -185,12 +185,17 @@ class KernelRunner:
         if keep or (run.ground is self._grounds.start and not self._due(duration)):
             carry = self._grounds.skip(modules)
         else:
-            carry, lost = self._grounds.settle(run.ground, modules, self._stages.companions)
+            carry, lost = self._grounds.settle(
+                run.ground, modules, duration, self._stages.companions
+            )
         if overlooked and (carry.changes or lost):
             self._say(
                 f"The last {overlooked + 1} trials changed objects of earlier cells, and may have "
                 "seen each other's changes: looking after each trial would have taken too long."
             )
+        if self._grounds.surprised:
+            self._grounds.surprised = False
+            self._distrust("an object was changed that no line after the checkpoint names")
         independence = self._lost(run, lost)
         state, error = _verdict(hooks, error)
         if error is not None:
@@ -227,7 +232,10 @@ class KernelRunner:
                     with exposed():
                         if at is None and not fresh:
                             at = self._stages.choose(hooks)
-                        self._tell(self._grounds.stand_on(at.ground if at else self._grounds.start))
+                        if at is None:
+                            self._tell(self._grounds.stand_on(self._grounds.start))
+                        else:
+                            self._grounds.stand_on(at.ground, whole=False)
                         run = self._stages.begin(hooks, at, watch=watch)
                         try:
                             with running(hooks):

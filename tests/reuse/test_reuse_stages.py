@@ -215,3 +215,21 @@ def test_lines_that_could_stand_higher_are_named(monkeypatch):
     assert study.outcomes[0].notes["reuse"] == (
         "line 3 runs in every trial because line 2 above, which uses `lr`, comes first"
     )
+
+
+def test_object_that_no_later_line_names_is_looked_at_all_the_same():
+    """A handler that a library holds changes what only it can reach."""
+    text = """
+class Count(logging.Handler):
+    seen = 0
+    def emit(self, record):
+        self.seen += 1
+handler = Count()
+lg = logging.getLogger("hpmagic-far")
+lg.addHandler(handler)
+lg.warning("x") if lr > 0 else None
+seen = logging.getLogger("hpmagic-far").handlers[0].seen
+"""
+    study = Study(LR + text + DONE, {"logging": __import__("logging")})
+    outputs(study, {}, {"lr": 0.25}, {"lr": 0.1}, {"lr": 0.2})
+    assert [o.bindings["seen"] for o in study.outcomes] == [1, 1, 1, 1]

@@ -73,6 +73,7 @@ _STILL: Final[tuple[Any, ...]] = (
 _STILL_BASES: Final = (
     np.dtype,
     np.generic,
+    enum.Enum,
     pathlib.PurePath,
     logging.Logger,
     logging.Handler,
@@ -80,6 +81,7 @@ _STILL_BASES: Final = (
     threading.Event,
     threading.Semaphore,
 )
+"""Classes whose objects do not change, but for those of the person's own subclasses."""
 _STILL_MODULES: Final = frozenset(
     {
         "typing",
@@ -187,9 +189,9 @@ class Kinds:
             return self._class
         if issubclass(cls, types.ModuleType):
             return self._module
-        if issubclass(cls, _STILL_BASES) or package in _STILL_MODULES:
+        if package in _STILL_MODULES:
             return None
-        if issubclass(cls, enum.Enum) and not self._world.owns_class(cls):
+        if issubclass(cls, _STILL_BASES) and not self._world.owns_class(cls):
             return None
         if cls.__name__ == "_lru_list_elem":  # the cache itself leads to what it holds
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, NamedTuple
@@ -51,7 +51,8 @@ class Snapshot:
 
     ``unseen`` are those that cannot be seen whole, ``functions`` the functions met on the way.
     ``size`` is about how many bytes the objects hold that no earlier snapshot has, and the copies
-    of them; ``missing`` are the bytes of which no copy was kept.
+    of them; ``missing`` are the bytes of which no copy was kept. The first ``near`` objects are
+    those that were reached from the roots said to be near.
     """
 
     def __init__(
@@ -59,14 +60,17 @@ class Snapshot:
         nodes: list[_Node],
         unseen: tuple[Unseen, ...],
         functions: tuple[FunctionType, ...],
+        *,
         size: int,
         missing: int,
+        near: int,
     ) -> None:
         self._nodes = nodes
         self.unseen = unseen
         self.functions = functions
         self.size = size
         self.missing = missing
+        self.near = near
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -79,9 +83,11 @@ class Snapshot:
         """The states by the identity of their objects."""
         return {id(node.thing): node for node in self._nodes}
 
-    def changed(self) -> list[int]:
-        """The numbers of the objects that are not as they were."""
-        return [n for n, node in enumerate(self._nodes) if not _same(node)]
+    def changed(self, near: bool = True, far: bool = True) -> list[int]:
+        """The numbers of the objects that are not as they were, among the near ones and the far."""
+        first = 0 if near else self.near
+        last = len(self._nodes) if far else self.near
+        return [n for n in range(first, last) if not _same(self._nodes[n])]
 
     def roots(self, numbers: Iterable[int]) -> tuple[str, ...]:
         """The variables that led to the objects of these numbers, each once."""
@@ -171,6 +177,7 @@ def take_snapshot(
     *,
     kinds: Kinds,
     before: Snapshot | None = None,
+    near: Callable[[str], bool] | None = None,
 ) -> Snapshot:
     """Walk everything that can be reached from ``roots``, by name.
 
@@ -181,16 +188,30 @@ def take_snapshot(
         kinds: the kinds of objects.
         before: an earlier snapshot; its objects are walked too, and copies are shared with it
             where nothing has changed.
+        near: which roots, by name, are walked first and lead to the near objects; all objects are
+            near when None, or when code on the way may reach any variable.
     """
     earlier = before.content_of() if before is not None else {}
     walk = _Walk(world, kinds, keeper, earlier)
+    world.reflective = ""
+    for name, thing in roots.items():
+        if near is None or near(name):
+            walk.go(name, thing)
+    first = len(walk.nodes)
+    everywhere = near is None or bool(world.reflective)
     for name, thing in roots.items():
         walk.go(name, thing)
     if before is not None:
         for node in before._nodes:
             walk.go(node.root, node.thing)
-    size = walk.size + keeper.kept
-    return Snapshot(walk.nodes, tuple(walk.unseen), tuple(walk.functions), size, keeper.refused)
+    return Snapshot(
+        walk.nodes,
+        tuple(walk.unseen),
+        tuple(walk.functions),
+        size=walk.size + keeper.kept,
+        missing=keeper.refused,
+        near=len(walk.nodes) if everywhere else first,
+    )
 
 
 class _Walk:

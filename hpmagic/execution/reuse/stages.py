@@ -383,15 +383,24 @@ class Stages:
         for event in run.hooks.events:
             if isinstance(event, DrawMade) and event.values:
                 roots[f"the range of {event.name}"] = event.values
+        rest = [facts_of(c) for part in self.parts[number:] for c in all_codes(part.code)]
+        names = {name for facts in rest for name in facts.names}
+        everywhere = any(facts.reflective for facts in rest)
         copies = number in self._copied
         keeper = Keeper(self._limit) if copies else Keeper(_SMALL_IN_ALL, _SMALL)
         return take_snapshot(
-            self._world, roots, keeper, kinds=self._kinds, before=run.ground.snapshot
+            self._world,
+            roots,
+            keeper,
+            kinds=self._kinds,
+            before=run.ground.snapshot,
+            # Roots that are no variables have a space in their name.
+            near=None if everywhere else lambda name: name in names or " " in name,
         )
 
     def _usable(self, checkpoint: Checkpoint) -> bool:
         if not checkpoint.ground.spoiled and checkpoint.current:
-            lost = self._grounds.stand_on(checkpoint.ground)
+            lost = self._grounds.stand_on(checkpoint.ground, whole=False)
             if not lost:
                 return True
         self.discard(checkpoint)
