@@ -105,7 +105,7 @@ def texts(folder: Path, scale: float) -> Values:
     words = np.array([f"w{i}" for i in range(5000)])
     rank = 1.0 / np.arange(1, 5001)
     lines = []
-    for label in rng.integers(0, 2, int(4000 * scale)):
+    for label in rng.integers(0, 2, int(12_000 * scale)):
         chance = np.roll(rank, 50 * label)
         lines.append(f"{label}\t" + " ".join(rng.choice(words, 60, p=chance / chance.sum())))
     (folder / "texts.tsv").write_text("\n".join(lines))

@@ -1,5 +1,8 @@
 """Work that no changed value can influence runs once, and only while that is safe."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from reuse_cells import Study, outputs
@@ -134,6 +137,21 @@ def test_other_metrics_from_a_checkpoint_turn_reuse_off():
         "Nothing is reused from here on: a trial gave other metrics when it was continued from a "
         "checkpoint."
     ]
+
+
+def test_integrations_of_mlflow_that_log_nothing_leave_the_check_of_a_checkpoint(monkeypatch):
+    """Importing one is enough for MLflow to list it; only switched on does it log."""
+    settings: dict[str, dict[str, object]] = {"mlflow": {}, "sklearn": {"disable": True}}
+    utils = SimpleNamespace(AUTOLOGGING_INTEGRATIONS=settings)
+    monkeypatch.setitem(sys.modules, "mlflow.utils.autologging_utils", utils)
+    text = LR + f"import tempfile\nx = 1\nscore = lr + hash(next({NAMES}))  # tune: maximize\n"
+    study = Study(text)
+    outputs(study, {})
+    assert len(study.said) == 1
+    settings["sklearn"] = {"disable": False}
+    study = Study(text)
+    outputs(study, {})
+    assert study.said == []
 
 
 def test_failure_of_a_reused_trial_is_repeated_from_the_start():

@@ -33,4 +33,5 @@ def _autologging() -> bool:
     """Whether MLflow writes down what libraries do."""
     utils = sys.modules.get("mlflow.utils.autologging_utils")
     settings = getattr(utils, "AUTOLOGGING_INTEGRATIONS", {})
-    return any(not values.get("disable", False) for values in settings.values())
+    # One that was only imported has no settings yet.
+    return any(not values.get("disable", True) for values in settings.values())
