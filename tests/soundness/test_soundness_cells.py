@@ -116,9 +116,7 @@ def test_trials_give_what_fresh_processes_give(nasty, reuse, truth, folder, eage
 
 
 @pytest.mark.parametrize("nasty", [n for n in CELLS if not n.known], ids=lambda n: n.name)
-def test_published_trial_leaves_what_running_it_would_leave(
-    nasty, truth, folder, eager, libraries
-):
+def test_published_trial_leaves_what_running_it_would_leave(nasty, truth, folder, eager, libraries):
     expected = truth[nasty.name]
     found, runner, outcomes, (job, namespace, _) = study(nasty, reuse=True)
     best = next((n for n, trial in enumerate(found) if n and "score" in trial), None)
