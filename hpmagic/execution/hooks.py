@@ -24,7 +24,7 @@ from hpmagic.language.cell import Draw, Mark, TunableCell
 from hpmagic.records import Report
 from hpmagic.space import Parameter
 
-__all__ = ["Answers", "CallbackFault", "DrawMade", "ReportMade", "TrialHooks"]
+__all__ = ["Answers", "CallbackFault", "DrawMade", "TrialHooks"]
 
 _MOST_RAISED = 20
 
@@ -40,15 +40,6 @@ class DrawMade:
     number: int
     values: tuple[Any, ...]
     name: str
-
-
-@dataclass(frozen=True)
-class ReportMade:
-    """A report of a metric."""
-
-    name: str
-    value: float
-    step: int | None
 
 
 @dataclass
@@ -110,7 +101,7 @@ class TrialHooks:
         self._counts: dict[str, int] = {}
         self._watches: dict[int, Patience] = {}
         self._stopping: set[int] = set()
-        self.events: list[DrawMade | ReportMade] = []
+        self.events: list[DrawMade | Report] = []
         """What this run has drawn and reported, in order."""
         self.touched: set[str] = set()
         """The names whose values lines have asked for; whoever watches the run empties it."""
@@ -181,7 +172,7 @@ class TrialHooks:
                 return report
             self._heed()
             self.reports.append(report)
-            self.events.append(ReportMade(name, value, step))
+            self.events.append(report)
             self._counts[name] = self._counts.get(name, 0) + 1
             self._call(self._report, report)
         return report
@@ -241,10 +232,10 @@ class TrialHooks:
         watches = {number: copy.copy(watch) for number, watch in self._watches.items()}
         return dict(self._counts), watches, set(self._stopping), list(self.stopped_early)
 
-    def recall(self, events: Iterable[DrawMade | ReportMade], memory: tuple[Any, ...]) -> None:
+    def recall(self, events: Iterable[DrawMade | Report], memory: tuple[Any, ...]) -> None:
         """Go on from where another run was: make its draws and reports."""
         for event in events:
-            if isinstance(event, ReportMade):
+            if isinstance(event, Report):
                 self.record(event.name, event.value, event.step)
             else:
                 self.ask(event)

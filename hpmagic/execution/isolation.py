@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import ctypes
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import is_
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -73,6 +75,8 @@ class Isolation:
     def put_builtins_back(self) -> None:
         """Call as soon as the cell's code is over: everything else relies on them."""
         now, before = vars(builtins), self._builtins
+        if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+            return
         for name, value in before.items():
             if name != "_":  # the shell's last result
                 now[name] = value
@@ -155,7 +159,27 @@ def _python(module: Any) -> _Generator:
 
 
 def _numpy(module: Any) -> _Generator:
-    return _Generator(module.random.get_state(legacy=False), module.random.set_state)
+    state = module.random.get_state(legacy=False)
+    words = _words_of(module)
+
+    def put_back(state: Any) -> None:
+        # To set it takes longer than many a trial. Whoever draws moves the words on, but for
+        # the second of a pair of normal numbers.
+        if state["has_gauss"] or words is None or _words_of(module) != words:
+            module.random.set_state(state)
+
+    return _Generator(state, put_back)
+
+
+def _words_of(numpy: Any) -> bytes | None:
+    """What numpy's global Mersenne twister consists of: 624 words and the place among them."""
+    try:
+        bits = numpy.random.get_bit_generator()
+        if type(bits) is not numpy.random.MT19937:
+            return None
+        return ctypes.string_at(bits.ctypes.state_address, 625 * 4)
+    except Exception:  # noqa: BLE001 - other versions of numpy
+        return None
 
 
 def _torch(module: Any) -> _Generator:

@@ -23,10 +23,10 @@ def take_settings(loggers: Iterable[logging.Logger] = ()) -> list[Undo]:
 
     Nothing is written where nothing has changed. ``loggers`` are taken beside the root.
     """
-    environment, path = os.environ.copy(), list(sys.path)
+    path = list(sys.path)
     limit, argv, collects = sys.getrecursionlimit(), list(sys.argv), gc.isenabled()
     undo: list[Undo] = [
-        lambda: _set_environment(environment),
+        _environment(),
         lambda: _set_list(sys.path, path),
         lambda: _set_list(sys.argv, argv),
         lambda: sys.setrecursionlimit(limit),
@@ -85,16 +85,24 @@ def _numpy(numpy: Any) -> Undo:
     return set_again
 
 
-def _pandas(_: Any) -> Undo:
-    settings = sys.modules["pandas._config.config"]._global_config
-    saved = _nested(settings)
+class _Pandas:
+    """Its settings are nested; they are copied when they are others than those copied last."""
 
-    def set_again() -> None:
-        if settings != saved:
-            settings.clear()
-            settings.update(_nested(saved))
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}
 
-    return set_again
+    def __call__(self, _: Any) -> Undo:
+        settings = sys.modules["pandas._config.config"]._global_config
+        if settings != self._last:
+            self._last = _nested(settings)
+        saved = self._last
+
+        def set_again() -> None:
+            if settings != saved:
+                settings.clear()
+                settings.update(_nested(saved))
+
+        return set_again
 
 
 def _sklearn(sklearn: Any) -> Undo:
@@ -107,17 +115,25 @@ def _sklearn(sklearn: Any) -> Undo:
     return set_again
 
 
-def _matplotlib(matplotlib: Any) -> Undo:
-    settings = matplotlib.rcParams
-    # Reading them its own way resolves the backend, and imports all of pyplot.
-    saved = dict(dict.items(settings))
+class _Matplotlib:
+    """Its settings, copied when they are others than those copied last."""
 
-    def set_again() -> None:
-        if not dict.__eq__(settings, saved):
-            dict.clear(settings)
-            dict.update(settings, saved)
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}
 
-    return set_again
+    def __call__(self, matplotlib: Any) -> Undo:
+        settings = matplotlib.rcParams
+        if not dict.__eq__(settings, self._last):
+            # Reading them its own way resolves the backend, and imports all of pyplot.
+            self._last = dict(dict.items(settings))
+        saved = self._last
+
+        def set_again() -> None:
+            if not dict.__eq__(settings, saved):
+                dict.clear(settings)
+                dict.update(settings, saved)
+
+        return set_again
 
 
 def _torch(torch: Any) -> Undo:
@@ -159,9 +175,9 @@ def _decimal(decimal: Any) -> Undo:
 
 _LIBRARIES: dict[str, Callable[[ModuleType], Undo]] = {
     "numpy": _numpy,
-    "pandas": _pandas,
+    "pandas": _Pandas(),
     "sklearn": _sklearn,
-    "matplotlib": _matplotlib,
+    "matplotlib": _Matplotlib(),
     "torch": _torch,
     "locale": _locale,
     "socket": _socket,
@@ -173,15 +189,23 @@ def _nested(settings: dict[str, Any]) -> dict[str, Any]:
     return {k: _nested(v) if isinstance(v, dict) else v for k, v in settings.items()}
 
 
-def _set_environment(saved: dict[str, str]) -> None:
-    if os.environ == saved:
-        return
-    zone = os.environ.get("TZ")
-    for name in set(os.environ) - set(saved):
-        del os.environ[name]
-    os.environ.update(saved)
-    if saved.get("TZ") != zone and hasattr(time, "tzset"):
-        time.tzset()
+def _environment() -> Undo:
+    environ = os.environ
+    kept: Any = getattr(environ, "_data", environ)  # reading them one by one takes longer
+    saved = dict(kept)
+
+    def set_again() -> None:
+        if kept == saved:
+            return
+        zone = environ.get("TZ")
+        for name in kept.keys() - saved.keys():
+            del environ[os.fsdecode(name)]
+        for name, value in saved.items():
+            environ[os.fsdecode(name)] = os.fsdecode(value)
+        if environ.get("TZ") != zone and hasattr(time, "tzset"):
+            time.tzset()
+
+    return set_again
 
 
 def _set_list(now: list[Any], saved: list[Any]) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpmagic.execution.ground import Ground
-from hpmagic.execution.hooks import DrawMade, ReportMade
+from hpmagic.execution.hooks import DrawMade
 from hpmagic.execution.isolation import Surroundings
 from hpmagic.execution.reuse.effects import FileState, file_state
+from hpmagic.records import Report
 
 __all__ = ["Checkpoint", "Node", "Tree"]
 
@@ -28,7 +29,7 @@ class Checkpoint:
 
     part: int
     ground: Ground
-    events: tuple[DrawMade | ReportMade, ...]
+    events: tuple[DrawMade | Report, ...]
     pending: dict[str, str]
     memory: tuple[Any, ...]
     surroundings: Surroundings

@@ -11,10 +11,10 @@ from hpmagic.execution.heap.kind import Keeper
 from hpmagic.execution.heap.kinds import Kinds
 from hpmagic.execution.heap.snapshot import take_snapshot
 from hpmagic.execution.heap.world import World
-from hpmagic.execution.hooks import ReportMade
 from hpmagic.execution.namespace import Namespace
 from hpmagic.execution.reuse.effects import Effects, FileState, file_state
 from hpmagic.execution.reuse.run import Run
+from hpmagic.records import Report
 
 __all__ = ["Vouched"]
 
@@ -25,7 +25,7 @@ class _Once:
 
     bound: dict[str, Any]
     deleted: frozenset[str]
-    reports: tuple[ReportMade, ...]
+    reports: tuple[Report, ...]
     ground: Ground
     seconds: float
     files: dict[str, FileState]
@@ -82,7 +82,7 @@ class Vouched:
         self._known[number] = _Once(
             bound,
             frozenset(before.keys() - now.keys()),
-            tuple(e for e in hooks.events[events:] if isinstance(e, ReportMade)),
+            tuple(e for e in hooks.events[events:] if isinstance(e, Report)),
             Ground(snapshot, bound),
             run.seconds[number],
             effects.reads,
