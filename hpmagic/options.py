@@ -72,6 +72,7 @@ class StudyConfig:
     pruner: str | None = None
     warmup: int | None = None
     min_steps: int | None = None
+    repeats: int | None = None
     trial_timeout: float | None = None
     jobs: int | None = None
     engine: str = "local"
@@ -165,7 +166,12 @@ OPTIONS: tuple[Option, ...] = (
         "SIZE",
         read_memory,
     ),
-    Option("repeats", "seeds per configuration", "K", read_count, available=False),
+    Option(
+        "repeats",
+        "run each configuration with up to K seeds (hpmagic.seed); means are compared",
+        "K",
+        read_count,
+    ),
     Option("study", "the study's name in MLflow", "NAME", read_text),
     Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),
     Option(

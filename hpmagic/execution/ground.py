@@ -68,13 +68,15 @@ class Ground:
 class Carry:
     """What a trial left in the objects of a ground, and the modules it imported.
 
-    ``whole`` is False when that was too much to keep, or was not looked at.
+    ``whole`` is False when that was too much to keep, or was not looked at; ``seed`` is that of the
+    run.
     """
 
     ground: Ground
     changes: tuple[Change, ...]
     whole: bool
     modules: Mapping[str, ModuleType] = field(default_factory=dict)
+    seed: int | None = None
 
 
 class Grounds:

@@ -71,6 +71,7 @@ class TrialHooks:
 
     ``draw`` and ``report`` are the study's; they are called within ``outside()``, where the
     notebook's own streams are in place. ``show`` displays the value of the cell's last expression.
+    ``seed`` is the repeat's; None where nothing is repeated.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class TrialHooks:
         *,
         show: Callable[[Any], None] = lambda _: None,
         outside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        seed: int | None = None,
     ) -> None:
         self.show = show
+        self.seed = seed
         self.drawn: dict[str, _Drawn] = {}
         self.reports: list[Report] = []
         self.stopped_early: list[str] = []
@@ -202,7 +205,9 @@ class TrialHooks:
 
     def again(self, report: Callable[[Report], None]) -> TrialHooks:
         """Hooks for another run with the values of this one."""
-        hooks = TrialHooks(self._cell, self._draw, report, show=self.show, outside=self._outside)
+        hooks = TrialHooks(
+            self._cell, self._draw, report, show=self.show, outside=self._outside, seed=self.seed
+        )
         hooks.drawn = {name: replace(drawn) for name, drawn in self.drawn.items()}
         return hooks
 

@@ -30,6 +30,7 @@ from hpmagic.execution.reuse.check import can_be_checked, same_reports
 from hpmagic.execution.reuse.run import Run
 from hpmagic.execution.reuse.stages import Stages
 from hpmagic.execution.reuse.tree import Checkpoint
+from hpmagic.execution.seeds import set_seeds
 from hpmagic.execution.tracebacks import plain_text, provide_source, reason_of, strip_frames
 from hpmagic.language.cell import TunableCell
 from hpmagic.records import Objective, Report, TrialState
@@ -112,10 +113,17 @@ class KernelRunner:
         self._published = False
         provide_source(cell)
 
-    def run(self, draw: DrawValue, report: Callable[[Report], None]) -> TrialOutcome:
+    def run(
+        self, draw: DrawValue, report: Callable[[Report], None], seed: int | None = None
+    ) -> TrialOutcome:
         """See `Runner.run`."""
         hooks = TrialHooks(
-            self._cell, draw, report, show=self._capture.show, outside=self._capture.outside
+            self._cell,
+            draw,
+            report,
+            show=self._capture.show,
+            outside=self._capture.outside,
+            seed=seed,
         )
         with held():
             outcome, run, error = self._attempt(hooks, fresh=not self._checked)
@@ -175,6 +183,8 @@ class KernelRunner:
         """
         start, clock = time.time(), time.perf_counter()
         self._isolation.begin()
+        if hooks.seed is not None:
+            set_seeds(hooks.seed)
         try:
             run, changes, error = self._trial(hooks, fresh=fresh, at=at)
             duration = time.perf_counter() - clock
@@ -215,7 +225,7 @@ class KernelRunner:
             reason=self._reason(state, error, hooks),
             output=self._capture.output("" if error is None else plain_text(error)),
             notes=_notes(hooks) | self._metrics.notes(hooks.reports) | independence,
-            carry=carry,
+            carry=replace(carry, seed=hooks.seed),
         )
         return outcome, run, error
 
@@ -325,6 +335,7 @@ class KernelRunner:
         if self._stages.logs:  # it would log once more
             self._say("The best trial's changes to objects of earlier cells have not been kept.")
             return replace(outcome, carry=None)
+        assert outcome.carry is not None
         params = outcome.params
         hooks = TrialHooks(
             self._cell,
@@ -332,6 +343,7 @@ class KernelRunner:
             lambda _: None,
             show=self._capture.show,
             outside=self._capture.outside,
+            seed=outcome.carry.seed,
         )
         again, _, _ = self._attempt(hooks, fresh=True, keep=True)
         if again.state is TrialState.COMPLETE:

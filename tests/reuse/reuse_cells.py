@@ -25,7 +25,10 @@ class Study:
         )
 
     def run(
-        self, values: dict[str, Any], report: Callable[[Report], None] = lambda _: None
+        self,
+        values: dict[str, Any],
+        report: Callable[[Report], None] = lambda _: None,
+        seed: int | None = None,
     ) -> TrialOutcome:
         asked: list[str] = []
 
@@ -35,7 +38,7 @@ class Study:
                 return values[parameter.name]
             return WRITTEN if parameter.default is MISSING else parameter.default
 
-        outcome = self.runner.run(draw, report)
+        outcome = self.runner.run(draw, report, seed)
         self.asked.append(asked)
         self.outcomes.append(outcome)
         return outcome

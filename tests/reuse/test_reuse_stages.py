@@ -1,6 +1,8 @@
 """Work that no changed value can influence runs once, and only while that is safe."""
 
+import random
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -152,6 +154,31 @@ def test_integrations_of_mlflow_that_log_nothing_leave_the_check_of_a_checkpoint
     study = Study(text)
     outputs(study, {})
     assert study.said == []
+
+
+def test_repeats_share_leading_work_with_those_of_the_same_seed():
+    """What a leading line drew belongs to its seed."""
+    text = (
+        "import hpmagic, random\nprint('lead')\nx = random.random() + hpmagic.seed\nscore = lr + x"
+    )
+    study = Study(LR + text + "  # tune: maximize\n")
+    found = [
+        study.run({"lr": lr}, seed=seed).values["score"] for lr in (0.25, 0.125) for seed in (0, 1)
+    ]
+    drawn = [random.Random(seed).random() + seed for seed in (0, 1)]
+    assert found == [lr + x for lr in (0.25, 0.125) for x in drawn]
+    assert ["reused" in o.notes for o in study.outcomes] == [False, False, True, True]
+
+
+def test_published_repeat_is_run_again_with_its_seed():
+    text = "import random\nbox.append(random.random())\nscore = lr"
+    box: list[float] = []
+    study = Study(LR + text + "  # tune: maximize\n", {"box": box})
+    for seed in (3, 4, 5):
+        study.run({}, seed=seed)
+    outcome = study.outcomes[1]
+    study.runner.publish(replace(outcome, carry=replace(outcome.carry, whole=False)))
+    assert box == [random.Random(4).random()]
 
 
 def test_failure_of_a_reused_trial_is_repeated_from_the_start():

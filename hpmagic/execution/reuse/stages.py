@@ -88,7 +88,7 @@ class Stages:
     def choose(self, hooks: TrialHooks) -> Checkpoint | None:
         """The furthest usable checkpoint for the values of a trial; draws what leads to it."""
         hooks.rewind()
-        node, best = self._tree.root, None
+        node, best = self._tree.start(hooks.seed), None
         while node.leads_on():
             best = node.checkpoint or best
             if node.event is None:
@@ -127,7 +127,7 @@ class Stages:
         """A run from the start or a checkpoint, with the variables of that moment."""
         hooks.rewind()
         if checkpoint is None:
-            node = self._tree.root if self.enabled else None
+            node = self._tree.start(hooks.seed) if self.enabled else None
             return Run(hooks, None, node, {}, {}, self._grounds.start, watch=watch, logs=self.logs)
         self._tree.use(checkpoint)
         self._namespace.resume(checkpoint.ground.bindings)

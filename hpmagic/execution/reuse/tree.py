@@ -79,12 +79,16 @@ class Tree:
     """All checkpoints of a study, within ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
-        self.root = Node()
+        self._root = Node()
         self.limit = limit
         self._clock = 0
 
+    def start(self, seed: int | None) -> Node:
+        """Where runs with a seed begin; None is the random state of the study's start."""
+        return self._root.ways.setdefault(f"seed {seed}", Node(self._root))
+
     def checkpoints(self) -> Iterator[Checkpoint]:
-        stack = [self.root]
+        stack = [self._root]
         while stack:
             node = stack.pop()
             if node.checkpoint is not None:
