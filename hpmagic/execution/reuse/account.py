@@ -1,33 +1,31 @@
-"""What reuse saved, in the words of the record."""
+"""What was reused, in the words of the record."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hpmagic.durations import duration_text
 from hpmagic.execution.heap.facts import facts_of
 from hpmagic.execution.parts import Part, lines_text
 from hpmagic.execution.reuse.run import Run
 
-__all__ = ["Account", "duration_text"]
+__all__ = ["Account"]
 
 LONG = 0.1
 """Seconds from which work is worth a word of advice."""
 
 
 class Account:
-    """Adds up what the trials of a study did not have to do."""
+    """Says what the trials of a study did not have to do, and once what kept them from more."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        self._saved = 0.0
         self._advised = False
 
     def notes(self, run: Run, why_not: Mapping[int, str]) -> dict[str, str]:
         """A trial's notes: what it reused, and what it would have taken from the start."""
         notes: dict[str, str] = {}
-        spared = run.before + run.spared
-        if spared:
-            self._saved += spared
+        if run.before + run.spared:
             notes["reused"] = self._text(run)
             notes["from_scratch"] = f"{run.total:.3f} s"
         if not self._advised and run.begun is None and run.total >= LONG:
@@ -38,13 +36,12 @@ class Account:
         return notes
 
     def _text(self, run: Run) -> str:
-        saved = f"saved {duration_text(self._saved)}"
         begun = run.begun
         if begun is None:
-            return f"vouched-for lines ran once; {saved}"
+            return f"vouched-for lines ran once ({duration_text(run.spared)})"
         lines = lines_text(self._parts[0].first, self._parts[begun.part - 1].last)
         each = f" for each value of {', '.join(begun.reads)}" if begun.reads else ""
-        return f"{lines} ran once{each} ({duration_text(begun.seconds)}); {saved}"
+        return f"{lines} ran once{each} ({duration_text(begun.seconds)})"
 
     def _obstacles(self, run: Run, why_not: Mapping[int, str]) -> list[str]:
         """What kept a checkpoint from being made, where there was something to save."""
@@ -77,20 +74,3 @@ class Account:
                     f"because {self._parts[first].lines} above, which uses {used}, comes first"
                 )
         return texts
-
-
-def duration_text(seconds: float) -> str:
-    """A time in the units that suit it.
-
-    >>> duration_text(0.042), duration_text(12.4), duration_text(490)
-    ('42 ms', '12.4 s', '8 min 10 s')
-    """
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
