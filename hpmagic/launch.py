@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpmagic.engines.opening import check_options, open_engine
 from hpmagic.engines.parcel import RunnerSpec
+from hpmagic.engines.processes import cores
 from hpmagic.errors import OptionError
 from hpmagic.execution.earlier import default_limit
 from hpmagic.execution.interrupt import InterruptGuard, held
@@ -160,6 +161,7 @@ def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
     extra = tuple(o.name for o in ready.objectives if o.name not in marked)
     config = ready.config
     memory = default_limit() if config.cache_memory is None else config.cache_memory
+    jobs = config.jobs or (1 if config.engine == "local" else cores())
     folders = {Path.cwd()}
     if setting.source_name:
         folders.add(Path(setting.source_name).parent)
@@ -168,7 +170,7 @@ def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
         ready.objectives,
         extra,
         reuse=not config.fresh_trials,
-        memory=memory // (config.jobs or 1),
+        memory=memory // jobs,
         folders=tuple(folders),
     )
 

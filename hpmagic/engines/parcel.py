@@ -18,6 +18,7 @@ from hpmagic.engines.memory import SMALLEST, Buffers, Span
 from hpmagic.engines.pickling import Pickled, Pickling
 from hpmagic.engines.randomness import random_states
 from hpmagic.errors import EngineError
+from hpmagic.execution.heap.kind import Original
 from hpmagic.execution.instrument import instrument
 from hpmagic.execution.runner import KernelRunner
 from hpmagic.language.cell import TunableCell
@@ -49,8 +50,10 @@ class RunnerSpec:
     memory: int | None = None
     folders: tuple[Path, ...] = ()
 
-    def make(self, namespace: dict[str, Any], shell: Any = None) -> KernelRunner:
-        """A runner for a namespace of this process."""
+    def make(
+        self, namespace: dict[str, Any], shell: Any = None, original: Original | None = None
+    ) -> KernelRunner:
+        """A runner for a namespace of this process; ``original`` as `KernelRunner` has it."""
         return KernelRunner(
             self.cell,
             namespace,
@@ -60,6 +63,7 @@ class RunnerSpec:
             reuse=self.reuse,
             memory=self.memory,
             folders=self.folders,
+            original=original,
         )
 
 

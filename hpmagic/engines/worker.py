@@ -117,12 +117,13 @@ class _Session:
         namespace = _main_namespace()
         shell = _shell(contents.shell, namespace)
         buffers = Buffers(descriptor, contents.size, contents.spans)
-        namespace.update(Pickling(namespace).loads(contents.variables, buffers.map()))
+        views, original = buffers.map()
+        namespace.update(Pickling(namespace).loads(contents.variables, views))
         namespace.update(dict.fromkeys(contents.taken))
         buffers.close()
         set_random_states(contents.random)
         self.pickling = Pickling(namespace, contents.names)
-        self.runner = contents.spec.make(namespace, shell)
+        self.runner = contents.spec.make(namespace, shell, original)
         self.last: TrialOutcome | None = None
 
     def serve(self, busy: _Busy) -> None:

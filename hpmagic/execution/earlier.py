@@ -28,14 +28,17 @@ _FALLBACK: Final = 2 << 30
 
 
 def start_ground(
-    cell: TunableCell, parts: Iterable[Part], world: World, kinds: Kinds, limit: int
+    cell: TunableCell,
+    parts: Iterable[Part],
+    world: World,
+    kinds: Kinds,
+    keeper: Keeper,
 ) -> Ground:
-    """Everything that the cell can reach, with copies of up to ``limit`` bytes."""
+    """Everything that the cell can reach, with the copies that ``keeper`` wants."""
     roots = dict(_named(parts, world))
     reflective = world.reflective
     roots.update(_imported(cell.tree, world))
     roots.update(_dotted(cell.tree, world.namespace))
-    keeper = Keeper(limit)
     snapshot = take_snapshot(world, roots, keeper, kinds=kinds)
     if reflective or world.reflective:  # the cell or a helper may reach any variable
         everything = {name: world.namespace[name] for name in world.variables()}

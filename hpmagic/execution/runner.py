@@ -15,6 +15,7 @@ from hpmagic.execution.capture import Capture
 from hpmagic.execution.current import running
 from hpmagic.execution.earlier import default_limit, line_of, start_ground
 from hpmagic.execution.ground import Grounds
+from hpmagic.execution.heap.kind import Keeper, Original
 from hpmagic.execution.heap.kinds import Kinds
 from hpmagic.execution.heap.snapshot import Lost
 from hpmagic.execution.heap.world import World
@@ -62,6 +63,7 @@ class KernelRunner:
         reuse: whether work may be reused.
         memory: bytes for copies and checkpoints; a quarter of what is free when None.
         folders: where modules are the person's own; the working directory when empty.
+        original: memory that variables stand in, and its unchanged contents, if there is such.
         say: hears, in one sentence, what the person has to know; a warning when None.
     """
 
@@ -76,6 +78,7 @@ class KernelRunner:
         reuse: bool = True,
         memory: int | None = None,
         folders: Iterable[Path] = (),
+        original: Original | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         if not isinstance(namespace, dict):
@@ -92,7 +95,8 @@ class KernelRunner:
         kinds = Kinds(world)
         limit = default_limit() if memory is None else memory
         self._isolation = Isolation(world)
-        start = start_ground(cell, self._program.parts, world, kinds, limit)
+        keeper = Keeper(limit, original=original)
+        start = start_ground(cell, self._program.parts, world, kinds, keeper)
         self._grounds = Grounds(start, self._namespace)
         self._stages = Stages(
             self._program,

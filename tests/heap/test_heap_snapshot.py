@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpmagic.execution.heap.kind import Keeper
+from hpmagic.execution.heap.kind import Keeper, Original
 from hpmagic.execution.heap.kinds import Kinds
 from hpmagic.execution.heap.snapshot import take_snapshot
 from hpmagic.execution.heap.world import World
@@ -76,6 +76,40 @@ def test_array_without_a_copy_is_seen_to_change_and_cannot_be_put_back():
     lost, _ = put_back(snapshot)
     assert [item.root for item in lost] == ["x"]
     assert "no copy was kept" in lost[0].why
+
+
+def test_memory_with_an_unchanged_second_view_is_not_copied():
+    """Workers share one file of arrays: what one has written to is read from it again."""
+    whole = np.arange(8.0)
+    shared = whole.copy()
+    namespace = {"a": np.frombuffer(shared.data, float, 4), "b": np.arange(3.0)}
+    original = Original(shared.ctypes.data, memoryview(whole.tobytes()))
+    world, keeper = World(namespace), Keeper(1 << 20, original=original)
+    snapshot = take_snapshot(world, namespace, keeper, kinds=Kinds(world))
+    assert keeper.kept == namespace["b"].nbytes
+    namespace["a"][1] = 9.0
+    assert put_back(snapshot) == ([], {})
+    assert namespace["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_second_view_that_differs_is_not_trusted():
+    shared = np.arange(8.0)
+    namespace = {"a": np.frombuffer(shared.data, float, 4)}
+    keeper = Keeper(1 << 20, original=Original(shared.ctypes.data, memoryview(bytes(64))))
+    world = World(namespace)
+    take_snapshot(world, namespace, keeper, kinds=Kinds(world))
+    assert keeper.kept == namespace["a"].nbytes + shared.nbytes
+
+
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_memory_mapped_files_are_neither_copied_nor_read(mode, tmp_path):
+    """What is written to one is in the file, which is outside; lines that use it run again."""
+    np.arange(4.0).tofile(tmp_path / "f")
+    namespace = {"a": np.memmap(tmp_path / "f", float, mode)}
+    keeper, world = Keeper(1 << 20), World(namespace)
+    snapshot = take_snapshot(world, namespace, keeper, kinds=Kinds(world))
+    assert keeper.kept == keeper.refused == 0
+    assert [u.what for u in snapshot.unseen] == (["a memory-mapped file"] if mode == "r+" else [])
 
 
 def test_forgotten_objects_are_looked_at_no_more():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import warnings
 from collections.abc import Iterable, Mapping
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,12 +28,16 @@ class _Layout(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """``digest`` is None where the memory belongs to another array, or cannot change."""
+    """``digest`` is None where the memory belongs to another array, or cannot change.
+
+    ``file`` says that the memory is a file that is written to: its contents are outside.
+    """
 
     layout: _Layout
     digest: bytes | None = None
     saved: Array | None = None
     items: tuple[Any, ...] | None = None
+    file: bool = False
 
 
 class ArrayKind(Kind):
@@ -45,7 +50,11 @@ class ArrayKind(Kind):
             return _Content(layout)
         if thing.dtype == object:
             return _Content(layout, items=tuple(_flat(thing).tolist()))
+        if owner.base is not None and _mapped(thing):
+            return _Content(layout, file=True)
         digest = _digest(thing)
+        if (original := _original(thing, keeper, digest)) is not None:
+            return _Content(layout, digest, original)
         wanted = not thing.dtype.hasobject and keeper.wants(thing.nbytes)
         return _Content(layout, digest, thing.copy(order="K") if wanted else None)
 
@@ -58,7 +67,10 @@ class ArrayKind(Kind):
         owner = _owner(thing)
         if owner is not thing:
             return (owner,)
-        return () if owner.base is None else (owner.base,)
+        base = owner.base
+        held = base.obj if isinstance(base, memoryview) else base
+        # What a mapping holds is what the array holds.
+        return () if held is None or isinstance(held, mmap.mmap) else (base,)
 
     def same(self, thing: Any, content: _Content) -> bool:
         if _layout(thing) != content.layout:
@@ -82,6 +94,9 @@ class ArrayKind(Kind):
             np.copyto(thing, content.saved, casting="no")
         if thing.flags.writeable != content.layout.writeable:
             thing.flags.writeable = content.layout.writeable
+
+    def unseen(self, thing: Any, content: _Content) -> str:
+        return "a memory-mapped file" if content.file else ""
 
     def swapped(self, content: _Content, swaps: Mapping[int, object]) -> _Content:
         if content.items is None:
@@ -156,6 +171,26 @@ def _owner(array: Array) -> Array:
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
     return owner
+
+
+def _mapped(array: Array) -> bool:
+    """Whether what is written to the array is written to a file."""
+    mode = getattr(array, "mode", None)  # of a numpy.memmap
+    return isinstance(array, np.memmap) and mode != "c"
+
+
+def _original(array: Array, keeper: Keeper, digest: bytes) -> Array | None:
+    """The contents of an array where nothing changes them, when there is such a place."""
+    if keeper.original is None or array.dtype.hasobject or not array.nbytes:
+        return None
+    order: Literal["C", "F"] = "C" if array.flags.c_contiguous else "F"
+    first = array.__array_interface__["data"][0] - keeper.original.address
+    inside = first >= 0 and first + array.nbytes <= keeper.original.memory.nbytes
+    if not inside or not array.flags.forc:
+        return None
+    flat = np.frombuffer(keeper.original.memory, array.dtype, array.size, first)
+    found = flat.reshape(array.shape, order=order)
+    return found if _digest(found) == digest else None
 
 
 def _flat(array: Array) -> Array:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Keeper", "Kind", "NotRestorable", "Replace", "swapped"]
+__all__ = ["Keeper", "Kind", "NotRestorable", "Original", "Replace", "swapped"]
 
 
 class NotRestorable(Exception):
@@ -20,10 +20,29 @@ class Replace(Exception):
         self.substitute = substitute
 
 
-class Keeper:
-    """Decides which contents are copied, within ``limit`` bytes in all and ``largest`` for one."""
+class Original(NamedTuple):
+    """Memory that objects stand in from ``address`` on, and the same bytes where none can change.
 
-    def __init__(self, limit: int, largest: int | None = None) -> None:
+    Where there is one, contents need not be copied.
+    """
+
+    address: int
+    memory: memoryview
+
+
+class Keeper:
+    """Decides which contents are copied, within ``limit`` bytes in all and ``largest`` for one.
+
+    Args:
+        limit: bytes in all.
+        largest: bytes of one content.
+        original: memory of which there is a second view, unchanged.
+    """
+
+    def __init__(
+        self, limit: int, largest: int | None = None, original: Original | None = None
+    ) -> None:
+        self.original = original
         self.limit = limit
         self.kept = 0
         self.refused = 0

@@ -201,6 +201,8 @@ class Kinds:
             return self._service
         if any(b.__name__ == "Tensor" and b.__module__.startswith("torch") for b in cls.__mro__):
             return TensorKind()
+        if issubclass(cls, np.memmap):  # what its mapping holds is what the array holds
+            return BothKind(ArrayKind(), InstanceKind(frozenset({"_mmap"})))
         for base, make in self._bases:
             if issubclass(cls, base):
                 return self._with_attributes(cls, make())
