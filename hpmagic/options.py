@@ -79,7 +79,7 @@ class StudyConfig:
     address: str | None = None
     cpus_per_trial: float | None = None
     gpus_per_trial: float | None = None
-    isolation: str = "kernel"
+    isolation: str | None = None
     fresh_trials: bool = False
     cache_memory: int | None = None
     tuner_options: Mapping[str, object] = field(default_factory=dict)
@@ -154,7 +154,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("gpus-per-trial", "what a trial takes of the cluster, such as 0.5", "N", read_amount),
     Option(
         "isolation",
-        "keep trials apart in the kernel, or in a process of their own",
+        "keep trials apart in the kernel come what may, or in a process of their own",
         "WHERE",
         read_isolation,
         values=ISOLATIONS,

@@ -115,6 +115,10 @@ class KernelRunner:
         self._idle = 0
         self._told: set[str] = set()
         self._published = False
+        self.fragile = start.snapshot.lasting()
+        """Whether a trial might change objects in a way that can be seen, and not undone."""
+        self.remedy = "Trials see what earlier ones left in it"
+        """What is said where that has happened."""
         provide_source(cell)
 
     def run(
@@ -307,7 +311,7 @@ class KernelRunner:
                 f"`{item.root}`{where} is changed by the cell and cannot be put back: {item.why}"
             )
         for text in texts:
-            self._say(f"{text}. Trials see what earlier ones left in it.")
+            self._say(f"{text}. {self.remedy}.")
         return {"isolation": "; ".join(texts)} if texts else {}
 
     def _check(self, run: Run, hooks: TrialHooks) -> None:

@@ -95,6 +95,9 @@ class ArrayKind(Kind):
         if thing.flags.writeable != content.layout.writeable:
             thing.flags.writeable = content.layout.writeable
 
+    def lasting(self, content: _Content) -> bool:
+        return content.digest is not None and content.saved is None
+
     def unseen(self, thing: Any, content: _Content) -> str:
         return "a memory-mapped file" if content.file else ""
 
@@ -150,6 +153,9 @@ class TensorKind(Kind):
         thing.data.copy_(saved)
         thing.requires_grad_(content[4])
         thing.grad = content[5]
+
+    def lasting(self, content: tuple[Any, ...]) -> bool:
+        return content[8] is None
 
     def unseen(self, thing: Any, content: Any) -> str:
         return "" if thing.device.type == "cpu" and not thing.is_sparse else "device memory"

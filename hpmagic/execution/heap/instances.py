@@ -122,6 +122,9 @@ class BothKind(Kind):
             self._instance.swapped(content[1], swaps),
         )
 
+    def lasting(self, content: tuple[Any, Any]) -> bool:
+        return self._base.lasting(content[0])
+
     def suffices(self, thing: Any, content: tuple[Any, Any]) -> bool:
         return self._base.suffices(thing, content[0])
 

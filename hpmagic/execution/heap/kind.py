@@ -96,6 +96,10 @@ class Kind:
         """Whether ``content`` is enough to give the object that state again."""
         return not self.unseen(thing, content)
 
+    def lasting(self, content: Any) -> bool:
+        """Whether a change of this very object would be seen, and could not be undone."""
+        return False
+
     def swapped(self, content: Any, swaps: Mapping[int, object]) -> Any:
         """``content`` with references replaced, by identity; itself where that is impossible."""
         return content

@@ -72,6 +72,9 @@ class NativeKind(Kind):
         except Exception as error:
             raise NotRestorable(f"a {type(thing).__qualname__} cannot be put back") from error
 
+    def lasting(self, content: tuple[bytes | None, bytes | None]) -> bool:
+        return content[0] is not None and content[1] is None
+
     def suffices(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> bool:
         return content[1] is not None
 
@@ -239,6 +242,9 @@ class DatabaseKind(Kind):
             thing.deserialize(content[1])
         except Exception as error:
             raise NotRestorable("a database cannot be put back") from error
+
+    def lasting(self, content: tuple[int, bytes | None] | None) -> bool:
+        return content is not None and content[1] is None
 
     def suffices(self, thing: Any, content: tuple[int, bytes | None] | None) -> bool:
         return content is not None and content[1] is not None

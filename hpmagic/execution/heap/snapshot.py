@@ -83,6 +83,10 @@ class Snapshot:
         """The states by the identity of their objects."""
         return {id(node.thing): node for node in self._nodes}
 
+    def lasting(self) -> bool:
+        """Whether some object is known well enough to see a change, and not to undo it."""
+        return any(node.kind.lasting(node.content) for node in self._nodes)
+
     def changed(self, near: bool = True, far: bool = True) -> list[int]:
         """The numbers of the objects that are not as they were, among the near ones and the far."""
         first = 0 if near else self.near
