@@ -94,8 +94,10 @@ class ProcessEngine:
 
     def start(self, conversation: Conversation) -> None:
         """Send the trial to a free worker."""
-        for child in self._spent:  # it answers what it has been asked, and ends
-            child.hang_up()
+        waited_for = [c for n, c in self._last.items() if self._exchange.awaits(n)]
+        for child in self._spent:
+            if child not in waited_for:
+                child.hang_up()
         alive = [child for child in self._idle if child.alive]
         child = alive[-1] if alive else self._hire()
         if alive:

@@ -115,8 +115,10 @@ class KernelRunner:
         self._idle = 0
         self._told: set[str] = set()
         self._published = False
-        self.fragile = start.snapshot.lasting()
-        """Whether a trial might change objects in a way that can be seen, and not undone."""
+        # Where copies had no room, the state of the study's start has none either.
+        room = not keeper.refused and 2 * keeper.kept <= limit
+        self.fragile = room and start.snapshot.lasting()
+        """Whether a trial might change small objects in a way that can be seen, and not undone."""
         self.remedy = "Trials see what earlier ones left in it"
         """What is said where that has happened."""
         provide_source(cell)
