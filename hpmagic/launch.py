@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from hpmagic.engines.opening import check_options, open_engine
 from hpmagic.engines.parcel import RunnerSpec
+from hpmagic.engines.processes import cores
 from hpmagic.errors import OptionError
+from hpmagic.execution.earlier import default_limit
 from hpmagic.execution.interrupt import InterruptGuard, held
 from hpmagic.execution.ranges import known_space
+from hpmagic.execution.reuse.forecast import forecast
 from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
 from hpmagic.loading import load_progress_bars
@@ -101,6 +104,7 @@ def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
         trials=ready.trials,
         first=tuple((p.origin, dict(p.values)) for p in ready.plan),
         remarks=_remarks(ready),
+        course=() if config.fresh_trials else forecast(cell, setting.namespace),
         repeats=config.repeats or 1,
     )
 
@@ -132,7 +136,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     pruner = _pruner(ready)
     try:
         with InterruptGuard() as interrupt:
-            engine = open_engine(config, _spec(ready), setting, ready.space, writer)
+            engine = open_engine(config, _spec(ready, setting), setting, ready.space, writer)
             try:
                 result = run_study(
                     info,
@@ -158,10 +162,23 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
 
 
-def _spec(ready: Prepared) -> RunnerSpec:
+def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
     marked = {mark.name for mark in ready.cell.marks}
     extra = tuple(o.name for o in ready.objectives if o.name not in marked)
-    return RunnerSpec(ready.cell, ready.objectives, extra)
+    config = ready.config
+    memory = default_limit() if config.cache_memory is None else config.cache_memory
+    jobs = config.jobs or (1 if config.engine == "local" else cores())
+    folders = {Path.cwd()}
+    if setting.source_name:
+        folders.add(Path(setting.source_name).parent)
+    return RunnerSpec(
+        ready.cell,
+        ready.objectives,
+        extra,
+        reuse=not config.fresh_trials,
+        memory=memory // jobs,
+        folders=tuple(folders),
+    )
 
 
 def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepared:

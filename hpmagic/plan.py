@@ -28,6 +28,8 @@ class Plan:
     trials: int | None
     first: tuple[tuple[Origin, Mapping[str, object]], ...]
     remarks: tuple[str, ...] = ()
+    course: tuple[str, ...] = ()
+    """What would run once, and what in every trial."""
     repeats: int = 1
 
     def __str__(self) -> str:
@@ -42,6 +44,7 @@ class Plan:
         for origin, values in self.first:
             text = ", ".join(f"{name}={label_of(value)}" for name, value in values.items())
             lines.append(f"First: {text or 'the values written in the code'} ({origin})")
+        lines += [f"Course: {line}" for line in self.course]
         lines += [f"Note: {remark}" for remark in self.remarks]
         lines += [f"Warning: {lint}" for lint in self.cell.lints]
         return "\n".join(lines)

@@ -152,6 +152,15 @@ class Trial:
         """The first objective's value."""
         return self.values[0] if self.values else None
 
+    @property
+    def from_scratch(self) -> float:
+        """About how many seconds the trial would have taken if nothing had been reused."""
+        figure, _, _ = self.notes.get("from_scratch", "").partition(" ")
+        try:
+            return float(figure)
+        except ValueError:
+            return self.duration
+
 
 @dataclass(frozen=True)
 class StudyInfo:

@@ -73,7 +73,8 @@ class Study:
     @property
     def trials(self) -> pd.DataFrame:
         """One row a trial: ``number``, ``state``, ``params.*``, ``metrics.*``, ``origin``,
-        ``start`` (UTC), ``duration`` (seconds), ``run_id``, ``reason``.
+        ``start`` (UTC), ``duration`` and ``from_scratch`` (seconds: what it took, and about what
+        it would have taken if nothing had been reused), ``run_id``, ``reason``.
 
         Ints are ints and bools are bools; hyperparameters that a trial did not reach are NA.
         """
@@ -98,6 +99,7 @@ class Study:
             pd.Series(milliseconds, dtype="int64"), unit="ms", utc=True
         )
         columns["duration"] = pd.Series([t.duration for t in trials], dtype="float64")
+        columns["from_scratch"] = pd.Series([t.from_scratch for t in trials], dtype="float64")
         columns["run_id"] = pd.Series([t.run_id for t in trials], dtype="object")
         columns["reason"] = pd.Series([t.reason for t in trials], dtype="object")
         return pd.DataFrame(columns)

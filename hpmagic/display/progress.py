@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hpmagic.durations import duration_text
 from hpmagic.ranking import advantage, beats, front_with
 from hpmagic.records import (
     Event,
@@ -83,6 +84,7 @@ class Progress:
         self.default_failed = False
         self.reported: set[str] = set()
         self.reused = ""
+        self._saved = 0.0
         self.front: list[Trial] = []
         """The trials that no other beats in every objective, when there are several objectives."""
         self._top: list[Trial] = []
@@ -131,7 +133,8 @@ class Progress:
         if self._first_start is not None:
             self._ends.append(trial.start + trial.duration)
         if trial.notes.get("reused"):
-            self.reused = trial.notes["reused"]
+            self._saved += max(trial.from_scratch - trial.duration, 0.0)
+            self.reused = f"{trial.notes['reused']}; saved {duration_text(self._saved)}"
         if trial.origin is Origin.DEFAULT:
             self.default_failed = trial.state is not TrialState.COMPLETE
         value = trial.value

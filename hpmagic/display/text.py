@@ -60,6 +60,8 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
         best = progress.best
         values = ", ".join(f"{_name(n)} = {_literal(best, n)}" for n in best.params)
         lines += [f"  {clean(values, 400)}"] if values else []
+    if progress.reused:
+        lines.append(f"  {clean(progress.reused, 200)}")
     if record is not None:
         lines += [f"  - {clean(found.text, 600)}" for found in findings(record)]
     if progress.best is not None:
@@ -81,7 +83,11 @@ def status_lines(progress: Progress, now: float, width: int) -> list[str]:
         filled = round(_BAR * min(progress.done / planned, 1))
         bar = f"{'━' * filled}{'╌' * (_BAR - filled)} "
     first = f"{_name(progress.info.name) if progress.info else ''} {bar}{of} · {times}"
-    lines = [first, f"{_best(progress)} · {_counts(progress)}", _current(progress, now)]
+    second = f"{_best(progress)} · {_counts(progress)}"
+    third = _current(progress, now)
+    if progress.reused:
+        third += f" · {progress.reused}" if third else progress.reused
+    lines = [first, second, third]
     return [fit(line, width) for line in lines]
 
 
@@ -169,6 +175,8 @@ def end_line(progress: Progress) -> str:
     saved = savings(progress.trials, progress.objective.name)
     if saved is not None:
         pieces += [f"saved_steps={saved.steps}", f"saved_seconds={saved.seconds:.1f}"]
+    if progress.reused:
+        pieces.append(f"reused={_value(clean(progress.reused, 200))}")
     pieces.append(f"reason={_value(clean(finished.reason, 200))}")
     return " ".join(pieces)
 
