@@ -26,11 +26,14 @@ from hpmagic.records import (
     StudyInfo,
     Trial,
     TrialState,
+    ValueDrawn,
 )
 from hpmagic.space import SearchSpace
 
 __all__ = [
     "curves_of",
+    "draw_from_json",
+    "draw_to_json",
     "info_from_json",
     "info_to_json",
     "output_from_blobs",
@@ -179,6 +182,33 @@ def trial_from_json(data: Mapping[str, Any], known: Mapping[str, Distribution]) 
         )
     except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise ValueError(f"not a trial: {error!r}") from error
+
+
+def draw_to_json(drawn: ValueDrawn, known: Mapping[str, Distribution]) -> dict[str, Any]:
+    """One value of a trial that runs; ``known`` is as for `trial_to_json`."""
+    name, distribution = drawn.name, drawn.distribution
+    value = pack(distribution.plain(drawn.value))
+    data: dict[str, Any] = {"number": drawn.number, "name": name, "value": value}
+    if not _same(distribution, known.get(name)):
+        data["distribution"] = distribution.as_json()
+    return data
+
+
+def draw_from_json(
+    data: Mapping[str, Any], known: Mapping[str, Distribution]
+) -> tuple[str, Distribution, Any]:
+    """The name, the distribution and the plain value in what `draw_to_json` wrote.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    try:
+        name = str(data["name"])
+        given = data.get("distribution")
+        distribution = known[name] if given is None else distribution_from_json(given)
+        return name, distribution, unpack(data["value"])
+    except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+        raise ValueError(f"not a value that was drawn: {error!r}") from error
 
 
 def reports_of(data: Mapping[str, Any]) -> list[Report]:

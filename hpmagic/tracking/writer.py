@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hpmagic.errors import HpmagicWarning
 from hpmagic.execution.interrupt import held
-from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished
+from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished, ValueDrawn
 from hpmagic.tracking.active import active_trial
 from hpmagic.tracking.courier import Courier
 from hpmagic.tracking.ledger import Ledger, writable_directory
@@ -110,6 +110,9 @@ class MlflowWriter:
 
     def __call__(self, event: Event) -> None:
         """Take down an event."""
+        if isinstance(event, ValueDrawn):  # the most frequent one; no interrupt arrives in a draw
+            self._ledger(event)
+            return
         with held():
             self._ledger(event)
             if isinstance(event, StudyStarted):
