@@ -87,9 +87,11 @@ class Courier:
         self._failing_since: float | None = None
         self._moved = time.monotonic()
         self._study: tuple[Header, SpoolReader, tuple[Trial, ...]] | None = None
-        self._look_for_namesakes = look_for_earlier
         self.earlier_study = ""
         """A sentence about an earlier study of the same cell, if there is one."""
+        self._looked = threading.Event()
+        if not look_for_earlier:
+            self._looked.set()
         self._thread = threading.Thread(target=self._run, name="hpmagic-courier", daemon=True)
 
     def start(self) -> None:
@@ -104,6 +106,11 @@ class Courier:
             if time.monotonic() > deadline or not self._thread.is_alive():
                 return False
         return True
+
+    def wait_until_looked(self, seconds: float) -> None:
+        """Wait until it is known whether there is an earlier study of the cell."""
+        with self._pace.urgent():
+            self._looked.wait(seconds)
 
     @property
     def stuck(self) -> bool:
@@ -186,8 +193,9 @@ class Courier:
         header, reader, earlier = self._wait_for_study()
         assert self.store is not None
         facts: Mapping[str, str] = {**header.common, **git_tags(header.info.source_name)}
-        if self._look_for_namesakes and header.after is None:
+        if not self._looked.is_set():
             self._attempt(lambda: self._look(header.info.fingerprint))
+            self._looked.set()
         fresh = header.after is None
         delivery = Delivery(replace(header, common=facts), self.store, fresh=fresh, earlier=earlier)
         self.delivery = delivery

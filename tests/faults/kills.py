@@ -51,9 +51,16 @@ class Process:
     """A victim that is a Python process of its own."""
 
     def __init__(
-        self, folder: Path, environment: dict[str, str], pipe: Path, seed: int, *, resume: bool
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        pipe: Path,
+        seed: int,
+        *,
+        resume: bool,
+        trials: int = TRIALS,
     ) -> None:
-        words = [sys.executable, str(SCRIPT), str(pipe), str(TRIALS), str(seed)]
+        words = [sys.executable, str(SCRIPT), str(pipe), str(trials), str(seed)]
         with (folder / "errors.txt").open("ab") as errors:
             self.process = subprocess.Popen(
                 [*words, *(["resume"] if resume else [])],
@@ -69,7 +76,7 @@ class Process:
 
     def end(self) -> None:
         """Wait for its end, which is near."""
-        self.process.wait(60)
+        self.process.wait(300)
 
 
 class Kernel:
@@ -173,7 +180,9 @@ def in_store(environment: dict[str, str]) -> bool:
     return len(studies(tracking_uri=environment["MLFLOW_TRACKING_URI"])) > 0
 
 
-def check(environment: dict[str, str], announced: list[int], kills: int, seed: int) -> Outcome:
+def check(
+    environment: dict[str, str], announced: list[int], kills: int, seed: int, count: int = TRIALS
+) -> Outcome:
     """See that everything is there, once, closed, and with the values it should have."""
     import numpy as np
 
@@ -183,7 +192,9 @@ def check(environment: dict[str, str], announced: list[int], kills: int, seed: i
 
     uri = environment["MLFLOW_TRACKING_URI"]
     client = connect(uri)
-    experiments = [e.experiment_id for e in client.search_experiments()]
+    only = environment.get("MLFLOW_EXPERIMENT_NAME") or None
+    every = client.search_experiments()
+    experiments = [e.experiment_id for e in every if only in (None, e.name)]
     runs = list(search(client, experiments, "tags.`hpmagic.kind` = 'trial'"))
     numbers = Counter(int(run.data.tags["hpmagic.trial"]) for run in runs)
     assert len(announced) == len(set(announced)), "a number was announced twice"
@@ -192,9 +203,9 @@ def check(environment: dict[str, str], announced: list[int], kills: int, seed: i
     everything = list(search(client, experiments, ""))
     assert all(run.info.status != "RUNNING" for run in everything), "a run was left open"
     assert len(everything) == len(runs) + 1, "there is more than one study"
-    trials = load("victim", tracking_uri=uri).record.trials
+    trials = load("victim", experiment=only, tracking_uri=uri).record.trials
     ended = [trial for trial in trials if trial.state is not TrialState.INTERRUPTED]
-    assert len(ended) == TRIALS, f"{len(ended)} trials in the end, not {TRIALS}"
+    assert len(ended) == count, f"{len(ended)} trials in the end, not {count}"
     assert {trial.number for trial in ended} >= set(announced)
     drawn = [trial.params["lr"] for trial in ended if trial.origin is Origin.TUNER]
     for turn, value in enumerate(drawn):
