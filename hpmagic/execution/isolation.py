@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Isolation"]
+
+
+_BUILTINS: Final = vars(builtins)
 
 
 class _Generator(NamedTuple):
@@ -24,22 +28,35 @@ class Isolation:
 
     Random states of `random`, numpy and torch are those at the study's start. Environment
     variables, working directory, import path, warning filters, logging handlers, numpy's error
-    handling and the recursion limit are put back to what they were when the trial began. A library
-    that is not imported yet is taken into care once it is.
+    handling and the recursion limit are put back to what they were when the trial began, and so are
+    Python's built-in functions. A library that is not imported yet is taken into care once it is.
     """
 
     def __init__(self) -> None:
         self._generators: dict[str, _Generator] = {}
         self._undo: list[Callable[[], object]] = []
+        self._builtins = _BUILTINS.copy()
+        self.meddled = False
+        """Whether the last trial replaced functions of Python's own."""
         self._find_generators()
 
     def begin(self) -> None:
         """Call before the trial."""
+        self._builtins, self.meddled = _BUILTINS.copy(), False
         self._find_generators()
         self.reset_random()
         filters = warnings.catch_warnings()
         filters.__enter__()
         self._undo = [lambda: filters.__exit__(None, None, None), *_process_state()]
+
+    def restore_builtins(self) -> None:
+        """Call at once when the cell has ended. It uses no function that may have been replaced."""
+        if self._builtins != _BUILTINS:
+            self.meddled = True
+            _BUILTINS.update(self._builtins)
+            for name in [*_BUILTINS]:
+                if name not in self._builtins:
+                    del _BUILTINS[name]
 
     def end(self) -> None:
         """Call after the trial; never raises."""

@@ -67,7 +67,7 @@ class KernelRunner:
             start, clock = time.time(), time.perf_counter()
             bindings, deleted, error = self._trial(hooks)
             duration = time.perf_counter() - clock
-            state, error = _verdict(hooks, error)
+            state, error = _verdict(hooks, error, meddled=self._isolation.meddled)
             if error is not None:
                 strip_frames(error, self._cell.filename)
             return TrialOutcome(
@@ -130,11 +130,14 @@ class KernelRunner:
         """Run the code, in a context of its own: context variables do not leak either."""
         variables = self._namespace.variables
         context = contextvars.copy_context()
-        if self._program.awaits:
-            coroutine = eval(self._program.code, variables)  # noqa: S307 - the person's own cell
-            context.run(run_coroutine, coroutine)
-        else:
-            context.run(exec, self._program.code, variables)
+        try:
+            if self._program.awaits:
+                coroutine = eval(self._program.code, variables)  # noqa: S307 - the person's own cell
+                context.run(run_coroutine, coroutine)
+            else:
+                context.run(exec, self._program.code, variables)
+        finally:
+            self._isolation.restore_builtins()
 
     def _reason(self, state: TrialState, error: BaseException | None, hooks: TrialHooks) -> str:
         if state is TrialState.PRUNED:
@@ -147,9 +150,11 @@ class KernelRunner:
 
 
 def _verdict(
-    hooks: TrialHooks, error: BaseException | None
+    hooks: TrialHooks, error: BaseException | None, *, meddled: bool
 ) -> tuple[TrialState, BaseException | None]:
     """How the trial ended, also when the cell swallowed what should have ended it.
+
+    Where the cell ``meddled`` with Python's own functions, a callback that failed is its fault.
 
     Raises:
         Exception: what a callback of the study raised.
@@ -157,6 +162,8 @@ def _verdict(
     ends = error if hooks.stop is None else hooks.stop
     if isinstance(error, KeyboardInterrupt) or isinstance(ends, KeyboardInterrupt):
         return TrialState.INTERRUPTED, None
+    if meddled and ends is not None and not isinstance(ends, Exception) and ends.__cause__:
+        return TrialState.FAILED, ends.__cause__
     if isinstance(ends, CallbackFault):
         assert ends.__cause__ is not None
         raise ends.__cause__
