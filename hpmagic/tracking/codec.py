@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hpmagic.distributions import (
     Distribution,
@@ -46,6 +46,14 @@ __all__ = [
 ]
 
 Packed = str | dict[str, str]
+_BROKEN: Final = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    RecursionError,
+    OverflowError,
+)
 
 
 def pack(value: object) -> Packed:
@@ -122,7 +130,7 @@ def info_from_json(data: Mapping[str, Any]) -> StudyInfo:
             source_name=str(data["source_name"]),
             remarks=tuple(map(str, data["remarks"])),
         )
-    except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not the facts of a study: {error!r}") from error
 
 
@@ -180,7 +188,7 @@ def trial_from_json(data: Mapping[str, Any], known: Mapping[str, Distribution]) 
             reason=str(data["reason"]),
             notes={str(name): str(text) for name, text in data["notes"].items()},
         )
-    except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not a trial: {error!r}") from error
 
 
@@ -207,7 +215,7 @@ def draw_from_json(
         given = data.get("distribution")
         distribution = known[name] if given is None else distribution_from_json(given)
         return name, distribution, unpack(data["value"])
-    except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not a value that was drawn: {error!r}") from error
 
 

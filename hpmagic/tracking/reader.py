@@ -24,7 +24,7 @@ from hpmagic.tracking.place import (
 )
 from hpmagic.tracking.runs import known_of
 from hpmagic.tracking.schema import Artifact, Kind, MlflowTag, Tag
-from hpmagic.tracking.store import connect, hushed, search
+from hpmagic.tracking.store import connect, first_line, hushed, search
 
 __all__ = ["ListedStudy", "list_studies", "parent_runs", "read_study"]
 
@@ -129,8 +129,10 @@ def _client(tracking_uri: str | None) -> tuple[Any | None, str]:
         return None, uri
     try:
         return connect(uri), uri
-    except Exception as error:
-        raise StoreError(f"MLflow's store {redacted(uri)} cannot be opened: {error}") from error
+    except Exception as error:  # noqa: BLE001 - MLflow raises all sorts
+        raise StoreError(
+            f"MLflow's store {redacted(uri)} cannot be opened: {first_line(error)}"
+        ) from None
 
 
 def _experiments(client: Any, name: str | None) -> dict[str, str]:
@@ -149,8 +151,8 @@ def _experiments(client: Any, name: str | None) -> dict[str, str]:
                 token = page.token
                 if not token:
                     break
-    except Exception as error:
-        raise StoreError(f"MLflow's store does not answer: {error}") from error
+    except Exception as error:  # noqa: BLE001 - MLflow raises all sorts
+        raise StoreError(f"MLflow's store does not answer: {first_line(error)}") from None
     if name is not None:
         hint = nearest(name, found.values())
         raise StudyNotFound(f"there is no experiment `{name}`{hint}")
@@ -166,8 +168,8 @@ def _parents(client: Any, experiments: Mapping[str, str]) -> Iterator[Any]:
 def _search(client: Any, experiments: Sequence[str], condition: str) -> Iterator[Any]:
     try:
         yield from search(client, experiments, condition)
-    except Exception as error:
-        raise StoreError(f"MLflow's store does not answer: {error}") from error
+    except Exception as error:  # noqa: BLE001 - MLflow raises all sorts
+        raise StoreError(f"MLflow's store does not answer: {first_line(error)}") from None
 
 
 def _listed(run: Any, experiments: Mapping[str, str]) -> ListedStudy:
@@ -179,7 +181,7 @@ def _listed(run: Any, experiments: Mapping[str, str]) -> ListedStudy:
         name=run.info.run_name or "",
         experiment=experiments.get(run.info.experiment_id, ""),
         state=tags.get(Tag.STATE, ""),
-        trials=int(trials) if trials.isdigit() else 0,
+        trials=int(trials) if trials.isdecimal() else 0,
         tuner=params.get("tuner", ""),
         objective=objective,
         best=best,

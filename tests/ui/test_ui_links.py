@@ -142,7 +142,7 @@ def test_a_server_that_fails_says_its_last_words(monkeypatch):
 
 def test_the_server_is_light_and_for_this_machine_only():
     """One worker, on loopback."""
-    words = command(5001, "sqlite:///x.db")
+    words = command(5001)
     assert words[words.index("--workers") + 1] == "1"
     assert words[words.index("--host") + 1] == "127.0.0.1"
 
