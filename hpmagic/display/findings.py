@@ -12,6 +12,7 @@ from hpmagic.display.words import abridged, clean, count, duration, isolated, nu
 from hpmagic.distributions import Distribution, Int, LogUniform, Uniform
 from hpmagic.ranking import best_trial, default_trial
 from hpmagic.records import StudyRecord, Trial, TrialState
+from hpmagic.repeats import indistinguishable, standard_error
 from hpmagic.savings import savings
 
 __all__ = ["Finding", "edge_advice", "findings", "saved_text"]
@@ -23,7 +24,7 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind`` is importance, edge, default, flat, pruning or failures; ``text`` says it."""
+    """``kind`` is importance, edge, default, flat, repeats, pruning or failures."""
 
     kind: str
     text: str
@@ -38,7 +39,7 @@ def findings(record: StudyRecord) -> tuple[Finding, ...]:
         complete = [t for t in record.trials if t.state is TrialState.COMPLETE and t.values]
         flat = _flat(complete, objectives[0].name)
         shares = None if flat else importances(complete, objectives[0])
-        found += [flat, _default(record, best)]
+        found += [flat, _repeats(record, best), _default(record, best)]
         found += _importance(shares, record)
         if not flat and len(objectives) == 1 and len(complete) >= 5:
             found += _edges(record, best, shares)
@@ -202,6 +203,24 @@ def _default(record: StudyRecord, best: Trial) -> Finding | None:
         text = f"Your own values were the best: none of {count(others, 'other trial')} beat them."
         return Finding("default", text)
     return None
+
+
+def _repeats(record: StudyRecord, best: Trial) -> Finding | None:
+    objective = record.info.objectives[0]
+    error = standard_error(best, objective)
+    if error is None or best.value is None:
+        return None
+    text = (
+        f"{_name(objective.name)} of trial {best.number} is {number(best.value)} ± "
+        f"{number(error, 2)}: mean and standard error of {len(best.repeats)} repeats. "
+    )
+    close = [f"{t.number}" for t in indistinguishable(record.trials, objective)]
+    if not close:
+        return Finding("repeats", text + "Every other trial is worse beyond chance (95% sure).")
+    more = [f"{len(close) - 8} more"] if len(close) > 8 else []
+    named = _and([*close[:8], *more])
+    trials = "Trial" if len(close) == 1 else "Trials"
+    return Finding("repeats", f"{text}{trials} {named} cannot be told apart from it.")
 
 
 def _flat(complete: Sequence[Trial], name: str) -> Finding | None:
