@@ -89,6 +89,9 @@ class Courier:
         self._study: tuple[Header, SpoolReader, tuple[Trial, ...]] | None = None
         self.earlier_study = ""
         """A sentence about an earlier study of the same cell, if there is one."""
+        self._duty: Callable[[], object] | None = None
+        self._over = False
+        self._handing_over = threading.Lock()
         self._looked = threading.Event()
         if not look_for_earlier:
             self._looked.set()
@@ -172,6 +175,17 @@ class Courier:
             self._study[1].close()
         return self.delivery is not None and self.delivery.closed
 
+    def when_over(self, duty: Callable[[], object]) -> None:
+        """Do it when no request is under way any more, which may be now.
+
+        Who gave up on a store has a request out that may still be carried out.
+        """
+        with self._handing_over:
+            if self._thread.is_alive() and not self._over:
+                self._duty = duty
+                return
+        duty()
+
     def _run(self) -> None:
         with hushed():
             try:
@@ -184,6 +198,10 @@ class Courier:
                 pass
             except Exception as error:  # noqa: BLE001 - said at the end of the study
                 self.error = error
+        with self._handing_over:
+            self._over = True
+        if self._duty is not None:
+            self._duty()
 
     def _open(self) -> Store:
         client = self._make_client(self.place.uri)

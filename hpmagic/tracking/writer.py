@@ -194,8 +194,8 @@ class MlflowWriter:
 
     def _leave(self, spool: Spool) -> None:
         """Say what is still to be delivered."""
-        spool.close()
         courier = self._courier
+        courier.when_over(spool.close)
         done = len(courier.delivery.done) if courier.delivery is not None else 0
         why = f" ({first_line(courier.error)})" if courier.error is not None else ""
         self.remarks.append(

@@ -71,6 +71,7 @@ def poison(study: hpmagic.Study, store: str, folder: Path) -> None:
         client.set_tag(trial.run_id, "hpmagic.record", json.dumps(record))
 
 
+@pytest.mark.slow
 def test_loading_listing_and_resuming_execute_and_unpickle_nothing(
     store: str, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_artifacts_cannot_leave_their_directory(name: str) -> None:
         Store(client, "0", "sqlite:///x.db").put("run", {name: b""})
 
 
+@pytest.mark.slow
 def test_no_credential_is_shown_or_kept(
     store: str,
     monkeypatch: pytest.MonkeyPatch,
