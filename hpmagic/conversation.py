@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,12 +18,20 @@ from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal
 from hpmagic.tuners.tree import Walk
 
-__all__ = ["Planned", "TrialConversation", "planned_value", "trial_of"]
+__all__ = ["OPEN", "Planned", "TrialConversation", "planned_value", "trial_of"]
+
+
+OPEN: Final = object()
+"""What `planned_value` returns to say: let the tuner choose."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A trial whose values a person chose; what is not in ``values`` is as written in the code."""
+    """A trial whose values are given: the person's, or those of a trial that was cut short.
+
+    What is not in ``values`` is as written in the code, unless the trial is the tuner's: then it is
+    for the tuner to choose.
+    """
 
     origin: Origin
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -39,6 +47,8 @@ class TrialConversation:
         walk: the trial's way through the tree of what has been executed.
         rng: chooses another value where one would run a trial twice.
         hear: takes each report; may raise `Pruned` for those of ``heeded`` metrics.
+        note: takes each value when it is drawn, with the trial's number.
+        ask: gives the proposal for what a plan leaves to the tuner.
         heeded: the metrics that are judged.
         repeats: whether the trial runs with several seeds. Only the first repeat is heard and
             judged; all have its values.
@@ -53,6 +63,8 @@ class TrialConversation:
         walk: Walk,
         rng: np.random.Generator,
         hear: Callable[[int, Report], None],
+        note: Callable[[int, str, Distribution, object], None] = lambda *_: None,
+        ask: Callable[[], Proposal | None] = lambda: None,
         heeded: frozenset[str] = frozenset(),
         repeats: bool = False,
     ) -> None:
@@ -63,11 +75,13 @@ class TrialConversation:
         self._heeded = heeded
         self.planned = chosen if isinstance(chosen, Planned) else None
         self.origin = self.planned.origin if self.planned else Origin.TUNER
-        self._chosen = chosen
+        self._proposal = None if isinstance(chosen, Planned) else chosen
         self._space = space
         self._walk = walk
         self._rng = rng
         self._hear = hear
+        self._note = note
+        self._ask = ask
         self._start = time.time()
         self._drawn: dict[str, tuple[Distribution, Any]] = {}
         self._followed: set[str] = set()
@@ -90,13 +104,20 @@ class TrialConversation:
         if parameter.name in self._drawn:
             return self._drawn[parameter.name][1]
         assert parameter.distribution is not None
-        if isinstance(self._chosen, Planned):
-            value = planned_value(self._chosen, parameter, self._space)
-            self._fix(parameter, value)
-        else:
-            value = self._walk.draw(parameter, self._chosen.suggest, self._rng)
+        value = OPEN
+        if self.planned is not None:
+            value = planned_value(self.planned, parameter, self._space)
+        if value is OPEN and self._proposal is None:
+            self._proposal = self._ask()
+        if value is OPEN and self._proposal is not None:
+            value = self._walk.draw(parameter, self._proposal.suggest, self._rng)
             self._followed.add(parameter.name)
+        else:
+            value = _as_written(parameter) if value is OPEN else value
+            self._fix(parameter, value)
         self._drawn[parameter.name] = parameter.distribution, value
+        if value is not WRITTEN:
+            self._note(self.number, parameter.name, parameter.distribution, value)
         return value
 
     def report(self, report: Report) -> None:
@@ -197,9 +218,16 @@ def trial_of(
 
 
 def planned_value(planned: Planned, parameter: Parameter, space: SearchSpace) -> Any:
-    """The value planned for a name, or for all that fill in the same braces; else as written."""
+    """The value planned for a name, or for all that fill in the same braces.
+
+    Else as written, or `OPEN`.
+    """
     found = space.find(parameter.name)
     for name in (parameter.name, found.name if found else parameter.name):
         if name in planned.values:
             return planned.values[name]
+    return OPEN if planned.origin is Origin.TUNER else _as_written(parameter)
+
+
+def _as_written(parameter: Parameter) -> Any:
     return WRITTEN if parameter.default is MISSING else parameter.default

@@ -95,7 +95,7 @@ class Prepared:
 
 def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
     """What would run, without running anything."""
-    ready = prepare(cell, config, setting)
+    ready = prepare(cell, config, setting, look=True)
     return Plan(
         cell=cell,
         space=ready.space,
@@ -181,14 +181,22 @@ def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
     )
 
 
-def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepared:
+def prepare(
+    cell: TunableCell, config: StudyConfig, setting: Setting, *, look: bool = False
+) -> Prepared:
     """Choose objectives, space, tuner, seed and pruner, and what runs first.
+
+    Args:
+        cell: the cell.
+        config: the person's words.
+        setting: where it would run.
+        look: change nothing, not even in MLflow, where a study that is resumed is made ready.
 
     Raises:
         HpmagicError: the cell or the options cannot be used.
     """
     check_options(config)
-    resumed = _resumed(cell, config, setting)
+    resumed = _resumed(cell, config, setting, look=look)
     if resumed is not None:
         told = resumed.record.info
         seed = told.seed if config.seed is None else config.seed
@@ -259,7 +267,9 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
     )
 
 
-def _resumed(cell: TunableCell, config: StudyConfig, setting: Setting) -> Resumable | None:
+def _resumed(
+    cell: TunableCell, config: StudyConfig, setting: Setting, *, look: bool
+) -> Resumable | None:
     """The study that goes on, if one is to."""
     if config.resume is None:
         return None
@@ -269,7 +279,9 @@ def _resumed(cell: TunableCell, config: StudyConfig, setting: Setting) -> Resuma
 
     check_store()
     place = place_of(config.experiment, Path(setting.source_name).stem)
-    return find_resumable(place, config.study, cell.fingerprint, experiment=config.experiment)
+    return find_resumable(
+        place, config.study, cell.fingerprint, experiment=config.experiment, look=look
+    )
 
 
 def _pruner(ready: Prepared) -> Pruner | None:

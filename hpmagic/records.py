@@ -31,6 +31,7 @@ __all__ = [
     "TrialFinished",
     "TrialStarted",
     "TrialState",
+    "ValueDrawn",
 ]
 
 
@@ -225,6 +226,16 @@ class TrialStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueDrawn:
+    """A running trial has its value of a hyperparameter."""
+
+    number: int
+    name: str
+    distribution: Distribution
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
 class MetricReported:
     number: int
     report: Report
@@ -246,7 +257,7 @@ class StudyFinished:
     """The number of the best trial."""
 
 
-Event = StudyStarted | TrialStarted | MetricReported | TrialFinished | StudyFinished
+Event = StudyStarted | TrialStarted | ValueDrawn | MetricReported | TrialFinished | StudyFinished
 
 
 class Listener(Protocol):

@@ -111,11 +111,11 @@ def _identity(trial: Trial) -> object:
 
 
 def _can_run_again(trial: Trial, space: SearchSpace) -> bool:
-    """Whether enough of its values is known; of what its kernel took along, the tuner asks anew."""
-    if trial.origin is Origin.DEFAULT:
-        return True
+    """Whether enough of its values is known: the tuner can add to its own, but not to a hunch."""
+    if trial.origin is not Origin.TRY:
+        return bool(trial.params) or trial.origin is Origin.DEFAULT
     always = {p.name for p in space.values() if not p.conditional and "{" not in p.name}
-    return bool(trial.params) and always <= set(trial.params)
+    return always <= set(trial.params)
 
 
 def _fitted(trial: Trial, space: SearchSpace) -> Trial | None:

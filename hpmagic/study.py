@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpmagic.conversation import Planned, TrialConversation, planned_value, trial_of
+from hpmagic.conversation import OPEN, Planned, TrialConversation, planned_value, trial_of
+from hpmagic.distributions import Distribution
 from hpmagic.engines.base import Engine
 from hpmagic.errors import ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
@@ -28,6 +29,7 @@ from hpmagic.records import (
     TrialFinished,
     TrialStarted,
     TrialState,
+    ValueDrawn,
 )
 from hpmagic.repeats import Race, joined
 from hpmagic.space import Parameter, SearchSpace
@@ -270,6 +272,8 @@ class _Loop:
             # Of its own for each trial: then a resumed study goes on as if never interrupted.
             rng=np.random.default_rng([self.info.seed, 0x6E6F76, self.begun]),
             hear=self.hear,
+            note=self.note,
+            ask=self.tuner.ask,
             heeded=self.heeded,
             repeats=self.info.repeats > 1,
         )
@@ -278,6 +282,9 @@ class _Loop:
         self.running[conversation.number] = conversation
         self.emit(TrialStarted(conversation.number, conversation.origin, time.time()))
         self.engine.start(conversation)
+
+    def note(self, number: int, name: str, distribution: Distribution, value: object) -> None:
+        self.emit(ValueDrawn(number, name, distribution, value))
 
     def hear(self, number: int, report: Report) -> None:
         self.emit(MetricReported(number, report))
@@ -333,6 +340,8 @@ def _combinations(info: StudyInfo) -> int | None:
 
 def _key(parameter: Parameter, planned: Planned, space: SearchSpace) -> object:
     value = planned_value(planned, parameter, space)
+    if value is OPEN:
+        return object()  # like no other
     return value if parameter.distribution is None else parameter.distribution.key(value)
 
 
@@ -349,7 +358,7 @@ class _AsPlanned(dict[str, Any]):
         if parameter is None:
             raise KeyError(name)
         value = planned_value(self.planned, replace(parameter, name=name), self.space)
-        if value is WRITTEN:
+        if value is WRITTEN or value is OPEN:
             raise KeyError(name)
         return value
 

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from hpmagic.errors import StoreError
 from hpmagic.records import Direction, StudyRecord, Trial
+from hpmagic.serve import STORE
 from hpmagic.tracking.schema import key
 
 __all__ = ["Links", "Server", "links_to", "serve_until_interrupted", "server_for", "study_links"]
@@ -71,7 +72,8 @@ class Server:
         self.address = f"http://127.0.0.1:{self.port}"
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "hpmagic.serve", str(self.port), uri],
+            [sys.executable, "-m", "hpmagic.serve", str(self.port)],
+            env=os.environ | {STORE: uri},  # arguments can be seen by everybody on the machine
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol, TextIO
 from hpmagic.display import text
 from hpmagic.display.progress import Progress
 from hpmagic.errors import HpmagicWarning
-from hpmagic.records import Event, Listener, StudyFinished, StudyStarted, TrialFinished
+from hpmagic.records import Event, Listener, StudyFinished, StudyStarted, TrialFinished, ValueDrawn
 
 __all__ = [
     "Kind",
@@ -158,6 +158,8 @@ class LiveView:
         self._broken = False
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, ValueDrawn):  # values are shown once the trial has ended
+            return
         self._events.put(event)
         if isinstance(event, StudyStarted):
             self._begin()

@@ -20,6 +20,10 @@ from hpmagic.execution.process_state import take_settings
 __all__ = ["Isolation", "Surroundings"]
 
 
+_BUILTINS = vars(builtins)
+_all, _len, _map = all, len, map  # what a cell may have replaced in the builtins
+
+
 class _Generator(NamedTuple):
     """A library's global random state, and how to put it back."""
 
@@ -54,11 +58,13 @@ class Isolation:
         self._modules: Mapping[str, ModuleType] = {}
         self._filters: Any = None
         self._builtins: dict[str, Any] = {}
+        self.meddled = False
+        """Whether the last trial replaced functions of Python's own."""
         self._find_generators()
 
     def begin(self) -> None:
         """Call before the trial."""
-        self._builtins = dict(vars(builtins))
+        self._builtins, self.meddled = _BUILTINS.copy(), False
         self._find_generators()
         self.reset_random()
         filters = warnings.catch_warnings()
@@ -74,14 +80,15 @@ class Isolation:
 
     def put_builtins_back(self) -> None:
         """Call as soon as the cell's code is over: everything else relies on them."""
-        now, before = vars(builtins), self._builtins
-        if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+        now, before = _BUILTINS, self._builtins
+        if _len(now) == _len(before) and _all(_map(is_, now.values(), before.values())):
             return
         for name, value in before.items():
-            if name != "_":  # the shell's last result
+            if name != "_" and now.get(name) is not value:  # `_` is the shell's last result
                 now[name] = value
-        for name in now.keys() - before.keys():
-            if name != "_":
+                self.meddled = True
+        for name in [*now]:
+            if name not in before and name != "_":
                 del now[name]
 
     def end(self) -> Mapping[str, ModuleType]:

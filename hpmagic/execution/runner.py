@@ -217,7 +217,7 @@ class KernelRunner:
             self._grounds.surprised = False
             self._distrust("an object was changed that no line after the checkpoint names")
         independence = self._lost(run, lost)
-        state, error = _verdict(hooks, error)
+        state, error = _verdict(hooks, error, meddled=self._isolation.meddled)
         if error is not None:
             strip_frames(error, self._cell.filename)
         bindings, deleted = changes
@@ -372,9 +372,11 @@ class KernelRunner:
 
 
 def _verdict(
-    hooks: TrialHooks, error: BaseException | None
+    hooks: TrialHooks, error: BaseException | None, *, meddled: bool
 ) -> tuple[TrialState, BaseException | None]:
     """How the trial ended, also when the cell swallowed what should have ended it.
+
+    Where the cell ``meddled`` with Python's own functions, a callback that failed is its fault.
 
     Raises:
         Exception: what a callback of the study raised.
@@ -382,6 +384,8 @@ def _verdict(
     ends = error if hooks.stop is None else hooks.stop
     if isinstance(error, KeyboardInterrupt) or isinstance(ends, KeyboardInterrupt):
         return TrialState.INTERRUPTED, None
+    if meddled and ends is not None and not isinstance(ends, Exception) and ends.__cause__:
+        return TrialState.FAILED, ends.__cause__
     if isinstance(ends, CallbackFault):
         assert ends.__cause__ is not None
         raise ends.__cause__

@@ -102,13 +102,13 @@ class Catalogue:
             tags = run.data.tags
             if tags.get(Tag.KIND) == Kind.STUDY:
                 parents.append(run)
-            elif tags.get(Tag.NUMBER, "").isdigit():
+            elif tags.get(Tag.NUMBER, "").isdecimal():
                 number = int(tags[Tag.NUMBER])
                 if tags.get(Tag.SESSION, "") != self._session:
                     self._taken.add(number)
                 else:
                     asked = tags.get(Tag.ASKED, "")
-                    own = int(asked) if asked.isdigit() else number
+                    own = int(asked) if asked.isdecimal() else number
                     if own != number:
                         self._taken.add(number)
                         self.renumbered[own] = number

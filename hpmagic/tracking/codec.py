@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hpmagic.distributions import (
     Distribution,
@@ -27,11 +27,14 @@ from hpmagic.records import (
     StudyInfo,
     Trial,
     TrialState,
+    ValueDrawn,
 )
 from hpmagic.space import SearchSpace
 
 __all__ = [
     "curves_of",
+    "draw_from_json",
+    "draw_to_json",
     "info_from_json",
     "info_to_json",
     "output_from_blobs",
@@ -46,6 +49,14 @@ __all__ = [
 ]
 
 Packed = str | dict[str, str]
+_BROKEN: Final = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    RecursionError,
+    OverflowError,
+)
 
 
 def pack(value: object) -> Packed:
@@ -128,7 +139,7 @@ def info_from_json(data: Mapping[str, Any]) -> StudyInfo:
             head=str(data.get("head", "")),
             expected=None if data.get("expected") is None else int(data["expected"]),
         )
-    except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not the facts of a study: {error!r}") from error
 
 
@@ -188,8 +199,35 @@ def trial_from_json(data: Mapping[str, Any], known: Mapping[str, Distribution]) 
             notes={str(name): str(text) for name, text in data["notes"].items()},
             repeats=repeats_from_json(data.get("repeats", [])),
         )
-    except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not a trial: {error!r}") from error
+
+
+def draw_to_json(drawn: ValueDrawn, known: Mapping[str, Distribution]) -> dict[str, Any]:
+    """One value of a trial that runs; ``known`` is as for `trial_to_json`."""
+    name, distribution = drawn.name, drawn.distribution
+    value = pack(distribution.plain(drawn.value))
+    data: dict[str, Any] = {"number": drawn.number, "name": name, "value": value}
+    if not _same(distribution, known.get(name)):
+        data["distribution"] = distribution.as_json()
+    return data
+
+
+def draw_from_json(
+    data: Mapping[str, Any], known: Mapping[str, Distribution]
+) -> tuple[str, Distribution, Any]:
+    """The name, the distribution and the plain value in what `draw_to_json` wrote.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    try:
+        name = str(data["name"])
+        given = data.get("distribution")
+        distribution = known[name] if given is None else distribution_from_json(given)
+        return name, distribution, unpack(data["value"])
+    except _BROKEN as error:
+        raise ValueError(f"not a value that was drawn: {error!r}") from error
 
 
 def repeats_to_json(repeats: Sequence[Repeat]) -> list[Any]:
@@ -208,7 +246,7 @@ def repeats_from_json(data: Any) -> tuple[Repeat, ...]:
             Repeat(int(seed), _floats(metrics), _floats(values), float(start), float(duration))
             for seed, metrics, values, start, duration in data
         )
-    except (TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise ValueError(f"not the repeats of a trial: {error!r}") from error
 
 

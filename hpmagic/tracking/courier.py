@@ -87,9 +87,14 @@ class Courier:
         self._failing_since: float | None = None
         self._moved = time.monotonic()
         self._study: tuple[Header, SpoolReader, tuple[Trial, ...]] | None = None
-        self._look_for_namesakes = look_for_earlier
         self.earlier_study = ""
         """A sentence about an earlier study of the same cell, if there is one."""
+        self._duty: Callable[[], object] | None = None
+        self._over = False
+        self._handing_over = threading.Lock()
+        self._looked = threading.Event()
+        if not look_for_earlier:
+            self._looked.set()
         self._thread = threading.Thread(target=self._run, name="hpmagic-courier", daemon=True)
 
     def start(self) -> None:
@@ -104,6 +109,11 @@ class Courier:
             if time.monotonic() > deadline or not self._thread.is_alive():
                 return False
         return True
+
+    def wait_until_looked(self, seconds: float) -> None:
+        """Wait until it is known whether there is an earlier study of the cell."""
+        with self._pace.urgent():
+            self._looked.wait(seconds)
 
     @property
     def stuck(self) -> bool:
@@ -165,6 +175,17 @@ class Courier:
             self._study[1].close()
         return self.delivery is not None and self.delivery.closed
 
+    def when_over(self, duty: Callable[[], object]) -> None:
+        """Do it when no request is under way any more, which may be now.
+
+        Who gave up on a store has a request out that may still be carried out.
+        """
+        with self._handing_over:
+            if self._thread.is_alive() and not self._over:
+                self._duty = duty
+                return
+        duty()
+
     def _run(self) -> None:
         with hushed():
             try:
@@ -177,6 +198,10 @@ class Courier:
                 pass
             except Exception as error:  # noqa: BLE001 - said at the end of the study
                 self.error = error
+        with self._handing_over:
+            self._over = True
+        if self._duty is not None:
+            self._duty()
 
     def _open(self) -> Store:
         client = self._make_client(self.place.uri)
@@ -186,8 +211,9 @@ class Courier:
         header, reader, earlier = self._wait_for_study()
         assert self.store is not None
         facts: Mapping[str, str] = {**header.common, **git_tags(header.info.source_name)}
-        if self._look_for_namesakes and header.after is None:
+        if not self._looked.is_set():
             self._attempt(lambda: self._look(header.info.fingerprint))
+            self._looked.set()
         fresh = header.after is None
         delivery = Delivery(replace(header, common=facts), self.store, fresh=fresh, earlier=earlier)
         self.delivery = delivery

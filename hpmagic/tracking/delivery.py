@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpmagic.ranking import best_trial
@@ -16,12 +16,10 @@ from hpmagic.records import (
     StudyInfo,
     StudyRecord,
     Trial,
-    TrialState,
 )
 from hpmagic.tracking import closing, runs, schema
 from hpmagic.tracking.catalogue import Catalogue
 from hpmagic.tracking.codec import (
-    curves_of,
     info_from_json,
     output_from_blobs,
     reports_of,
@@ -33,6 +31,7 @@ from hpmagic.tracking.place import Place
 from hpmagic.tracking.repeat_runs import deliver_repeats
 from hpmagic.tracking.schema import Kind, MlflowTag, Tag
 from hpmagic.tracking.store import Point, Store, first_line, is_final
+from hpmagic.tracking.unfinished import Unfinished
 
 __all__ = ["ABANDONED", "Delivery", "Header"]
 
@@ -83,18 +82,6 @@ class Header:
             raise ValueError(f"not the beginning of a spool: {error!r}") from error
 
 
-@dataclass
-class _Running:
-    """A trial that has begun and not ended."""
-
-    origin: Origin
-    start: float
-    reports: list[Report] = field(default_factory=list)
-    sent: int = 0
-    looked: float = 0.0
-    refused: str = ""
-
-
 class Delivery:
     """Brings a study's records into a store.
 
@@ -133,7 +120,7 @@ class Delivery:
         self._quiet = quiet
         self._clock = clock
         self._parent_ready = False
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, Unfinished] = {}
         self._tried: set[int] = set()
         """Trials of whose repeats the store may have some."""
         self._best: dict[str, float] = {}
@@ -186,7 +173,11 @@ class Delivery:
             case "began":
                 number = int(record.data["number"])
                 origin, start = Origin(record.data["origin"]), float(record.data["start"])
-                self._running.setdefault(number, _Running(origin, start))
+                self._running.setdefault(number, Unfinished(origin, start))
+            case "drew":
+                running = self._running.get(int(record.data["number"]))
+                if running is not None:
+                    running.drew(record.data, self._known)
             case "reports":
                 running = self._running.get(int(record.data["number"]))
                 if running is not None:
@@ -208,6 +199,7 @@ class Delivery:
                 continue
             running.looked = now
             self.ensure_run(number)
+            self._send_params(number, running)
             self._send_points(number, running)
         if self._points and now - self._parent_told >= OFTEN:
             self._tell_parent()
@@ -265,7 +257,7 @@ class Delivery:
 
     def begin(self, number: int, origin: Origin, start: float) -> str:
         """A trial begins and its run must be there at once; the run's id."""
-        self._running.setdefault(number, _Running(origin, start))
+        self._running.setdefault(number, Unfinished(origin, start))
         return self.ensure_run(number)
 
     def refuse(self, record: Record, error: Exception) -> None:
@@ -332,16 +324,7 @@ class Delivery:
         distributions: Mapping[str, Any],
         output: Output,
     ) -> None:
-        facts = runs.child_facts(
-            trial,
-            reports,
-            study_id=self.header.study_id,
-            parent_id=self.ensure_parent(),
-            common=self._common,
-            known=self._known,
-            distributions=distributions,
-            exact=self.header.exact,
-        )
+        facts = self._facts(trial, reports, distributions)
         number, points, tags = trial.number, list(facts.points), dict(facts.tags)
         if number in self._runs.done:  # found when the store was asked
             return
@@ -365,6 +348,20 @@ class Delivery:
         self.store.end_run(run_id, schema.STATUS[trial.state], end)
         self._runs.done.add(number)
 
+    def _facts(
+        self, trial: Trial, reports: list[Report], distributions: Mapping[str, Any]
+    ) -> runs.RunFacts:
+        return runs.child_facts(
+            trial,
+            reports,
+            study_id=self.header.study_id,
+            parent_id=self.ensure_parent(),
+            common=self._common,
+            known=self._known,
+            distributions=distributions,
+            exact=self.header.exact,
+        )
+
     def _log(
         self, run_id: str, points: list[Point], params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
@@ -384,25 +381,22 @@ class Delivery:
     def _interrupt(self, number: int, finished: StudyFinished) -> None:
         """Close the run of a trial that never ended."""
         running = self._running[number]
-        end = max([running.start, finished.end, *(r.time for r in running.reports)])
-        trial = Trial(
-            number=number,
-            state=TrialState.INTERRUPTED,
-            params={},
-            distributions={},
-            values=None,
-            metrics={r.name: r.value for r in running.reports},
-            curves=curves_of(running.reports),
-            origin=running.origin,
-            start=running.start,
-            duration=end - running.start,
-            reason=running.refused or finished.reason,
-        )
-        self._deliver(trial, running.reports, {}, Output())
+        trial = running.interrupted(number, finished.end, finished.reason)
+        self._deliver(trial, running.reports, running.others, Output())
         del self._running[number]
         self._remember(trial)
 
-    def _send_points(self, number: int, running: _Running) -> None:
+    def _send_params(self, number: int, running: Unfinished) -> None:
+        """Show what was drawn, so that the trial can be run again from the store alone."""
+        if running.shown == len(running.params):
+            return
+        facts = self._facts(running.as_drawn(number), [], running.others)
+        self.store.put(self.run_ids[number], facts.files)
+        tags = {Tag.RECORD: facts.tags[Tag.RECORD], **schema.name_tags(running.params)}
+        self._log(self.run_ids[number], [], facts.params, tags)
+        running.shown = len(running.params)
+
+    def _send_points(self, number: int, running: Unfinished) -> None:
         points = [runs.point_of(report) for report in running.reports[running.sent :]]
         if points:
             self.store.log(self.run_ids[number], points)

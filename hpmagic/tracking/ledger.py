@@ -22,8 +22,9 @@ from hpmagic.records import (
     Trial,
     TrialFinished,
     TrialStarted,
+    ValueDrawn,
 )
-from hpmagic.tracking.codec import info_to_json, output_to_blobs, trial_to_json
+from hpmagic.tracking.codec import draw_to_json, info_to_json, output_to_blobs, trial_to_json
 from hpmagic.tracking.delivery import Header
 from hpmagic.tracking.frames import encode
 from hpmagic.tracking.home import spool_directory
@@ -54,8 +55,8 @@ class RunningTrial:
 class Ledger:
     """A `Listener` that takes events down.
 
-    A trial's end is on the medium when the call returns. Of a trial that still runs the reports are
-    written about once a second.
+    A trial's end is on the medium when the call returns. Of a trial that still runs, each value it
+    has drawn outlives the process; the reports are written about once a second.
 
     Args:
         directory: for the spool.
@@ -92,6 +93,8 @@ class Ledger:
             StoreError: the study's spool cannot be made.
         """
         match event:
+            case ValueDrawn():
+                self._write("drew", draw_to_json(event, self._known))
             case MetricReported(number=number, report=report):
                 self._reported(number, report)
             case TrialStarted(number=number, origin=origin, start=start):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ __all__ = [
     "environment",
     "place_of",
     "redacted",
+    "scrubbed",
     "sqlite_path",
     "study_environment",
 ]
@@ -103,7 +105,7 @@ def _has_file_store(folder: Path) -> bool:
         entries = list(os.scandir(folder))
     except OSError:
         return False
-    return any(e.name.isdigit() and os.path.lexists(Path(e.path) / "meta.yaml") for e in entries)
+    return any(e.name.isdecimal() and os.path.lexists(Path(e.path) / "meta.yaml") for e in entries)
 
 
 def absolute(uri: str) -> str:
@@ -139,6 +141,19 @@ def redacted(uri: str) -> str:
     if not parts.netloc:
         return uri.partition("?")[0]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s\"'@]*@")
+_QUERY: Final = re.compile(r"\?[\w.~%-]+=[^\s\"')]*")
+
+
+def scrubbed(text: str) -> str:
+    """A message with what `redacted` leaves out taken out of every URI in it.
+
+    >>> scrubbed("request to https://me:secret@host/api?token=1 failed")
+    'request to https://host/api failed'
+    """
+    return _QUERY.sub("", _CREDENTIALS.sub("", text))
 
 
 def check_store(uri: str | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from hpmagic.distributions import Distribution, distribution_from_json
@@ -29,7 +30,7 @@ from hpmagic.tracking.schema import Tag, key
 
 __all__ = ["curve_names", "info_of", "is_cut", "number_of", "state_of", "trial_of"]
 
-_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 def is_cut(text: str) -> bool:
@@ -76,8 +77,8 @@ def info_from_params(run: Any, experiment: str) -> StudyInfo:
         experiment=experiment,
         tuner=params.get("tuner", "?"),
         tuner_options={},
-        trials=int(trials) if trials.isdigit() else None,
-        seed=int(seed) if seed.isdigit() else 0,
+        trials=int(trials) if trials.isdecimal() else None,
+        seed=int(seed) if seed.isdecimal() else 0,
         objectives=objectives,
         space=SearchSpace(),
         constants={n: t for n, t in params.items() if n not in OWN_PARAMS},
@@ -100,7 +101,7 @@ def finished_of(run: Any) -> StudyFinished | None:
         state,
         tags.get(Tag.REASON, ""),
         run.info.end_time / 1000,
-        int(best) if best.isdigit() else None,
+        int(best) if best.isdecimal() else None,
     )
 
 
@@ -249,7 +250,7 @@ def _metrics(
     run: Any, record: Mapping[str, Any], true_names: Mapping[str, str], columns: list[str] | None
 ) -> dict[str, float]:
     given = record.get("metrics")
-    exact = {str(n): float(v) for n, v in given.items()} if isinstance(given, dict) else {}
+    exact = _floats(given) if isinstance(given, dict) else {}
     if record.get("exact"):
         found = exact
     else:
@@ -265,6 +266,15 @@ def _metrics(
 def _ordered(names: Mapping[str, Any], order: list[str]) -> list[str]:
     first = [name for name in dict.fromkeys(order) if name in names]
     return first + [name for name in names if name not in first]
+
+
+def _floats(given: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers by name, as far as they are some."""
+    found: dict[str, float] = {}
+    for name, value in given.items():
+        with suppress(TypeError, ValueError, OverflowError):
+            found[name] = float(value)
+    return found
 
 
 def _numbers(values: object) -> tuple[float, ...] | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpmagic.errors import OptionError, StudyNotFound, nearest
+from hpmagic.errors import OptionError, StoreError, StudyNotFound, nearest
 from hpmagic.records import StudyRecord, TrialState
 from hpmagic.tracking import reader, schema
 from hpmagic.tracking.delivery import ABANDONED
@@ -37,7 +37,12 @@ class Resumable:
 
 
 def find_resumable(
-    place: Place, name: str | None, fingerprint: str, *, experiment: str | None = None
+    place: Place,
+    name: str | None,
+    fingerprint: str,
+    *,
+    experiment: str | None = None,
+    look: bool = False,
 ) -> Resumable:
     """The study of that name, or the newest of this cell, as MLflow has it.
 
@@ -49,19 +54,26 @@ def find_resumable(
         name: the study's name or its run's id; the newest with this fingerprint when None.
         fingerprint: the cell's.
         experiment: the experiment's name; all of them are searched when None.
+        look: deliver and close nothing.
 
     Raises:
         OptionError: there is no such study, or it runs now.
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read, or does not take what the study left on this machine.
     """
-    remarks = [str(each) for each in deliver_pending(uri=place.uri)]
+    delivered = [] if look else deliver_pending(uri=place.uri)
+    remarks = [str(each) for each in delivered]
     with study_environment(place.uri, own_retries=False):
         run, experiment_name = _parent(place, name, fingerprint, experiment)
         study_id = run.data.tags.get(Tag.STUDY, "")
         if not study_id or set(study_id) - set("0123456789abcdef"):
             raise OptionError(f"study {run.info.run_name} does not say what it is; --fresh is left")
-        _see_that_it_rests(run.info.run_name, study_id)
-        closed = _close_children(connect(place.uri), run)
+        if look:
+            remarks += _to_be_delivered(study_id)
+            closed = 0
+        else:
+            problem = next((d.problem for d in delivered if d.study == run.info.run_name), "")
+            _see_that_it_rests(run.info.run_name, study_id, problem)
+            closed = _close_children(connect(place.uri), run)
         record = reader.read_study(run.info.run_id, tracking_uri=place.uri)
     if closed:
         runs = "1 trial" if closed == 1 else f"{closed} trials"
@@ -97,8 +109,11 @@ def _nothing(name: str | None, names: Sequence[str], uri: str) -> str:
     return f"there is no study of this cell to resume in {uri}{hint}"
 
 
-def _see_that_it_rests(name: str, study_id: str) -> None:
-    """A study that runs in another process of this machine holds its spool."""
+def _see_that_it_rests(name: str, study_id: str, problem: str) -> None:
+    """A study that runs in another process of this machine holds its spool.
+
+    One that nobody holds has trials that MLflow does not know yet: they would be run again.
+    """
     for path in spool_directory().glob(f"{study_id}*.spool"):
         try:
             Spool.open(path).close()
@@ -106,6 +121,17 @@ def _see_that_it_rests(name: str, study_id: str) -> None:
             raise OptionError(f"study {name} is running now, so it cannot be resumed") from None
         except OSError:
             continue
+        why = problem or "it was to be delivered to another address"
+        raise StoreError(
+            f"study {name} has trials on this machine that are not in MLflow yet ({why}), so it "
+            "cannot go on; try again when MLflow takes them, or deliver them with `hpmagic deliver`"
+        )
+
+
+def _to_be_delivered(study_id: str) -> list[str]:
+    """What the study has on this machine: it would be delivered first, and counts then."""
+    there = any(spool_directory().glob(f"{study_id}*.spool"))
+    return ["trials of it on this machine are not in MLflow yet and not counted here"] * there
 
 
 def _close_children(client: Any, parent: Any) -> int:

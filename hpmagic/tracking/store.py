@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from hpmagic.errors import StoreError
-from hpmagic.tracking.place import Place, check_store, redacted, sqlite_path
+from hpmagic.tracking.place import Place, check_store, redacted, scrubbed, sqlite_path
 from hpmagic.tracking.schema import MOST_PARAM, MOST_TAG, cut
 
 __all__ = [
@@ -197,7 +197,10 @@ class Store:
             return
         with tempfile.TemporaryDirectory(prefix="hpmagic-") as folder:
             for name, content in files.items():
-                path = Path(folder, *PurePosixPath(name).parts)
+                parts = PurePosixPath(name).parts
+                if ".." in parts or name.startswith("/"):
+                    raise ValueError(f"an artifact must stay in its directory, but got {name!r}")
+                path = Path(folder, *parts)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             with self._request():
@@ -240,19 +243,29 @@ def search(client: Any, experiments: Sequence[str], condition: str) -> Iterator[
             return
 
 
+_FINAL: Final = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+)
+
+
 def is_final(error: Exception) -> bool:
     """Whether trying again cannot help, because the record itself is refused."""
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):
         return error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
-    return isinstance(error, TypeError | ValueError | LookupError | AttributeError | AssertionError)
+    return isinstance(error, _FINAL)
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:
-    """An error in one line."""
+    """An error in one line, without credentials."""
     text = next((line for line in str(error).splitlines() if line.strip()), "")
-    text = text.strip() or type(error).__name__
+    text = scrubbed(text.strip()) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

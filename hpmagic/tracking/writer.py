@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from hpmagic.errors import HpmagicWarning
 from hpmagic.execution.interrupt import held
-from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished
+from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished, ValueDrawn
 from hpmagic.tracking.active import active_trial
 from hpmagic.tracking.courier import Courier
 from hpmagic.tracking.ledger import Ledger, writable_directory
@@ -25,6 +26,8 @@ PATIENCE: Final = 15.0
 """Seconds that a trial whose cell uses MLflow waits for its run."""
 IMPATIENCE: Final = 0.5
 """The same after a trial that waited in vain."""
+MOMENT: Final = 1.0
+"""Seconds that the first trial waits to hear of an earlier study, where MLflow is loaded."""
 
 
 class MlflowWriter:
@@ -70,10 +73,12 @@ class MlflowWriter:
             study_id=resumed.study_id if resumed is not None else None,
             after=resumed.session if resumed is not None else None,
         )
-        self._courier = Courier(self._place, make_client, look_for_earlier=not fresh)
+        self._courier = Courier(
+            self._place, make_client, look_for_earlier=not fresh and resumed is None
+        )
         self._settings = ExitStack()
         self._patience = PATIENCE
-        self._set = self._said_stuck = self._drained = False
+        self._set = self._said_stuck = self._said_earlier = self._drained = False
 
     @property
     def run_ids(self) -> dict[int, str]:
@@ -110,6 +115,10 @@ class MlflowWriter:
 
     def __call__(self, event: Event) -> None:
         """Take down an event."""
+        if isinstance(event, ValueDrawn):  # the most frequent one; no interrupt arrives in a draw
+            self._ledger(event)
+            return
+        loaded = "mlflow" in sys.modules
         with held():
             self._ledger(event)
             if isinstance(event, StudyStarted):
@@ -118,8 +127,12 @@ class MlflowWriter:
                 reader = self._ledger.spool.reader()
                 self._courier.give(self._ledger.header, reader, event.earlier)
                 self._start()
+                if loaded:
+                    self._courier.wait_until_looked(MOMENT)
             elif isinstance(event, TrialFinished):
                 self._say_if_stuck()
+            if self._courier.earlier_study and not self._said_earlier:
+                self._say_of_earlier(self._courier.earlier_study)
 
     def trial_run(self, number: int) -> AbstractContextManager[None]:
         """A context for a trial: within, MLflow's own calls go to the trial's run."""
@@ -167,7 +180,7 @@ class MlflowWriter:
         courier, whole = self._courier, False
         with suppress(KeyboardInterrupt):
             whole = courier.finish()
-        if courier.earlier_study:
+        if courier.earlier_study and not self._said_earlier:
             self.remarks.append(courier.earlier_study)
         if courier.leftovers is not None:
             self.remarks += map(str, courier.leftovers.delivered)
@@ -181,8 +194,8 @@ class MlflowWriter:
 
     def _leave(self, spool: Spool) -> None:
         """Say what is still to be delivered."""
-        spool.close()
         courier = self._courier
+        courier.when_over(spool.close)
         done = len(courier.delivery.done) if courier.delivery is not None else 0
         why = f" ({first_line(courier.error)})" if courier.error is not None else ""
         self.remarks.append(
@@ -195,6 +208,12 @@ class MlflowWriter:
                 f"the disk took no more ({spool.failure}), so {len(spool.in_memory)} records that "
                 "MLflow did not take are lost when this process ends"
             )
+
+    def _say_of_earlier(self, sentence: str) -> None:
+        """As soon as it is known, so that the person can stop and take the other study up."""
+        with suppress(HpmagicWarning):  # where warnings are errors it is said at the end
+            warnings.warn(sentence, HpmagicWarning, stacklevel=3)
+            self._said_earlier = True
 
     def _say_if_stuck(self) -> None:
         """Once, while trials run, so that nobody learns in the morning that nothing got through."""

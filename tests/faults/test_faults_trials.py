@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import signal
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -114,6 +116,69 @@ def test_a_builtin_that_is_replaced_in_the_cell_is_the_cells_own(store, name):
     study = tune(f"{name} = None")
     assert len(hpmagic.load(study.name)) == 6
     assert getattr(builtins, name) is not None
+
+
+@pytest.mark.parametrize("name", ["len", "isinstance", "print", "open", "getattr", "__import__"])
+def test_a_builtin_that_is_replaced_for_everybody_is_back_after_the_trial(store, name):
+    """The study, its records and the next trial have Python's own."""
+    own = getattr(builtins, name)
+    fault = f"import builtins\nbuiltins.{name} = None\nbuiltins.made_up = 1"
+    study = tune(fault)
+    assert set(states(study).values()) == {TrialState.COMPLETE}
+    assert getattr(builtins, name) is own
+    assert not hasattr(builtins, "made_up")
+    assert len(hpmagic.load(study.name)) == 6
+
+
+@pytest.mark.parametrize("name", ["len", "isinstance", "max", "getattr", "tuple"])
+def test_drawing_and_reporting_without_a_builtin_fails_the_trial_at_most(store, name):
+    """What the study does within such a trial is the trial's own risk."""
+    text = (
+        "a = 1  # tune: int(1, 4)\nimport builtins\nif a % 2 == 0:\n"
+        f"    builtins.{name} = None\nb = 1  # tune: uniform(0, 2)\n"
+        "for _ in (1, 2):\n    loss = a * b  # tune: minimize\n"
+    )
+    study = hpmagic.tune(text, "random", trials=6, seed=1, quiet=True)
+    found = {(int(t.params["a"]) % 2, t.state) for t in study.record.trials}
+    assert (1, TrialState.COMPLETE) in found
+    assert (1, TrialState.FAILED) not in found
+    assert getattr(builtins, name) is not None
+    assert len(hpmagic.load(study.name)) == 6
+
+
+SLOW = {
+    "sleep": "import time; time.sleep(60)",
+    "loop": "while True: pass",
+    "except Exception": "while True:\n    try:\n        wait(60)\n    except Exception: pass",
+    "bare except": "try:\n    wait(60)\nexcept:\n    wait(60)",
+    "finally": "try:\n    wait(60)\nfinally:\n    cleaned.append(a)",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_trial_that_takes_too_long_fails(store, name):
+    """By a signal on the main thread; the others run, and nothing of the alarm is left."""
+    before, cleaned = signal.getsignal(signal.SIGALRM), []
+    body = "".join(f"    {line}\n" for line in SLOW[name].splitlines())
+    text = f"{HEAD}if a == 2:\n{body}".replace("int(1, 6)", "int(1, 3)")
+    names = {"wait": time.sleep, "cleaned": cleaned}
+    study = hpmagic.tune(text, "grid", trials=3, quiet=True, namespace=names, trial_timeout="0.3s")
+    found = {int(t.params["a"]): t for t in study.record.trials}
+    assert [found[a].state.value for a in (1, 2, 3)] == ["complete", "failed", "complete"]
+    assert "longer than 0.3 s" in found[2].reason
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert cleaned == ([2] if name == "finally" else [])
+
+
+def test_off_the_main_thread_trials_take_the_time_they_need(store):
+    """There is no signal there, and no trial is harmed."""
+    found = []
+    options = {"trials": 2, "quiet": True, "trial_timeout": "60s"}
+    thread = threading.Thread(target=lambda: found.append(hpmagic.tune(HEAD, "grid", **options)))
+    thread.start()
+    thread.join()
+    assert set(states(found[0]).values()) == {TrialState.COMPLETE}
 
 
 def test_the_environment_is_not_recorded(store, monkeypatch):

@@ -202,3 +202,22 @@ def test_run_all_stops_at_a_failing_study(tmp_path, monkeypatch):
 
 def _without_colours(text):
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_a_trial_that_takes_too_long_is_ended_in_the_kernel(kernel):
+    """By a signal on the main thread; the study goes on and the kernel's own handlers stay."""
+    code = (
+        "%%tune grid --trial-timeout 0.5s --study timed --quiet\n"
+        "a = 1  # tune: int(1, 3)\n"
+        "if a == 2: time.sleep(60)\n"
+        "loss = a  # tune: minimize\n"
+    )
+    before = "import signal, time, hpmagic; alarm = signal.getsignal(signal.SIGALRM)"
+    assert kernel.run(before)[0]["status"] == "ok"
+    assert kernel.run(code)[0]["status"] == "ok"
+    check = (
+        "states = {t.params['a']: t.state.value for t in hpmagic.load('timed').record.trials}\n"
+        "assert states == {1: 'complete', 2: 'failed', 3: 'complete'}, states\n"
+        "assert signal.getsignal(signal.SIGALRM) is alarm"
+    )
+    assert kernel.run(check)[0]["status"] == "ok"

@@ -8,13 +8,18 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
 import hpmagic
-from hpmagic.errors import HpmagicWarning, OptionError
+from hpmagic.errors import HpmagicWarning, OptionError, StoreError
+from hpmagic.records import StudyStarted
+from hpmagic.tracking.home import spool_directory
+from hpmagic.tracking.ledger import Ledger
 from hpmagic.tracking.pending import deliver_pending
+from hpmagic.tracking.place import Place
 from hpmagic.tracking.store import connect
 
 CELL = """\
@@ -151,6 +156,61 @@ def test_an_identical_cell_is_told_of_the_earlier_study(store):
         other = tune()
     assert other.name == "mine-2"
     tune(fresh=True)
+
+
+def test_it_is_told_before_the_second_trial(store):
+    """Where MLflow is loaded, before the first: the person can stop and take the other one up."""
+    tune()
+    said: list[int] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        names = {"say": lambda: said.append(len(caught))}
+        tune(f"{CELL}say()\n", study="other", namespace=names, fresh=True)
+        assert said == [0, 0, 0, 0]
+        tune(f"{CELL}say()\n", study="other", namespace=names)
+    assert said[4:] == [1, 1, 1, 1]
+    assert "study other of this cell is in MLflow already, with 4 trials" in str(caught[0].message)
+
+
+def test_where_warnings_are_errors_it_is_told_at_the_end(store):
+    """The study is whole by then."""
+    tune()
+    with pytest.raises(HpmagicWarning, match="study mine of this cell"):
+        tune()
+    assert sorted(hpmagic.studies()["state"]) == ["complete", "complete"]
+
+
+def test_a_plan_of_a_resumption_only_looks(store, monkeypatch):
+    """What is on disk stays there, and what a dead kernel left open stays open."""
+    study = tune(trials=3)
+    client = connect(store)
+    running = study.record.trials[-1].run_id
+    client.update_run(running, "RUNNING")
+    client.set_tag(running, "hpmagic.state", "running")
+    study_id = client.get_run(study.record.run_id).data.tags["hpmagic.study"]
+    spool = spool_directory() / f"{study_id}.spool"
+    spool.write_bytes(b"nothing that could be read")
+    plan = tune(trials=9, resume=True, plan=True)
+    assert "goes on after 2 trials" in str(plan)
+    assert "trials of it on this machine are not in MLflow yet" in str(plan)
+    assert spool.read_bytes() == b"nothing that could be read"
+    assert client.get_run(running).info.status == "RUNNING"
+
+
+def test_a_study_does_not_go_on_without_what_is_still_on_disk(store):
+    """Its trials would be run again, under numbers that are taken."""
+    study = tune(trials=3)
+    study_id = connect(store).get_run(study.record.run_id).data.tags["hpmagic.study"]
+    path = spool_directory() / f"{study_id}.spool"
+    elsewhere = Place("http://127.0.0.1:9", "e")
+    ledger = Ledger(spool_directory(), elsewhere, exact=False, study_id=study_id)
+    ledger(StudyStarted(study.record.info))
+    assert ledger.spool is not None
+    ledger.spool.close()
+    with pytest.raises(StoreError, match=r"(?s)not in MLflow yet.*hpmagic deliver"):
+        tune(resume=True)
+    path.unlink()
+    assert len(tune(trials=5, resume=True)) == 5
 
 
 def test_resume_and_fresh_exclude_each_other(store):

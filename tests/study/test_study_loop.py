@@ -21,6 +21,7 @@ from programs import (
     params_of,
     space_of,
     study_of,
+    tuner_of,
 )
 
 from hpmagic import study as study_module
@@ -40,6 +41,7 @@ from hpmagic.records import (
     TrialFinished,
     TrialStarted,
     TrialState,
+    ValueDrawn,
 )
 from hpmagic.space import Parameter
 from hpmagic.study import Limits, Planned, StudyResult, run_study
@@ -301,6 +303,29 @@ def test_an_interrupted_configuration_counts_as_not_run() -> None:
     assert tree.path({"x": 0.5}) == ({"x": 0.5}, False)
 
 
+def test_a_trial_that_is_run_again_has_its_values_and_the_tuner_adds_the_others() -> None:
+    """One that was cut short between two draws is the tuner's where it had not come to."""
+    again = [
+        Planned(Origin.TUNER, {"x": 0.125, "y": 0.25}),
+        Planned(Origin.TUNER, {"x": 0.375}),
+        Planned(Origin.TUNER, {"x": 0.375}),
+    ]
+    tuner, tree = tuner_of("random", PLANE)
+    result = run_study(
+        info_of(PLANE),
+        LocalEngine(ProgramRunner(PLANE)),
+        tuner,
+        tree,
+        plan=again,
+        limits=Limits(4),
+    )
+    first, second, third, fourth = params_of(result)
+    assert first == {"x": 0.125, "y": 0.25}
+    assert second["x"] == third["x"] == 0.375
+    assert len({-0.5, second["y"], third["y"]}) == 3
+    assert fourth["x"] not in (0.125, 0.375)
+
+
 def test_a_person_may_ask_to_stop_between_trials() -> None:
     """The running trial ends first."""
     asked = iter([False, False, True])
@@ -385,13 +410,14 @@ def test_reports_become_metrics_and_curves() -> None:
 
 
 def test_listeners_hear_every_event_in_order() -> None:
-    """A trial's reports come between its start and its end."""
+    """A trial's values and reports come between its start and its end."""
     heard: list[Event] = []
     study_of(PLANE, trials=2, listeners=[heard.append])
     kinds = [type(event) for event in heard]
-    trial = [TrialStarted, MetricReported, TrialFinished]
+    trial = [TrialStarted, ValueDrawn, ValueDrawn, MetricReported, TrialFinished]
     assert kinds == [StudyStarted, *trial, *trial, StudyFinished]
-    assert heard[2] == MetricReported(0, Report("loss", heard[2].report.value, None, 0.0))
+    assert heard[2] == ValueDrawn(0, "x", Uniform(-1, 1), 0.5)
+    assert heard[4] == MetricReported(0, Report("loss", heard[4].report.value, None, 0.0))
 
 
 def test_the_judge_sees_the_first_objective_and_may_prune() -> None:

@@ -76,6 +76,9 @@ class FakeClient:
         run = self._active(run_id)
         run.info.status, run.info.end_time = status, end_time
 
+    def update_run(self, run_id: str, status: str) -> None:
+        self._active(run_id).info.status = status
+
     def log_artifacts(self, run_id: str, local_dir: str) -> None:
         folder = Path(local_dir)
         self._active(run_id).files |= {

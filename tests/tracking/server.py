@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -68,14 +68,21 @@ class FaultyProxy:
     """Passes requests on to a server, and spoils a share of them.
 
     ``share`` is the probability of each request to be dropped, to be answered with 500, 429 or 503,
-    to have its answer cut in the middle, or withheld after it was carried out.
+    to have its answer cut in the middle, or withheld after it was carried out; to be torn itself,
+    in its own body, or to be delayed. ``faults`` are those of them that happen.
     """
 
-    FAULTS = ("dropped", "500", "429", "503", "cut", "withheld")
+    FAULTS = ("dropped", "500", "429", "503", "cut", "withheld", "torn", "delayed")
+    DELAY = 1.0
+    """Seconds, at most."""
 
-    def __init__(self, target: str, share: float, seed: int = 0) -> None:
+    def __init__(
+        self, target: str, share: float, seed: int = 0, faults: Sequence[str] = FAULTS
+    ) -> None:
         self.share = share
-        self.spoiled: dict[str, int] = dict.fromkeys(self.FAULTS, 0)
+        self.faults = tuple(faults)
+        self.passed = 0
+        self.spoiled: dict[str, int] = dict.fromkeys(self.faults, 0)
         self._rng = random.Random(seed)
         host, _, port = target.removeprefix("http://").partition(":")
         self._target = (host, int(port))
@@ -101,9 +108,16 @@ class FaultyProxy:
             request = _message(client)
             if not request:
                 return
-            fault = self._rng.choice(self.FAULTS) if self._rng.random() < self.share else ""
+            fault = self._rng.choice(self.faults) if self._rng.random() < self.share else ""
             if fault:
                 self.spoiled[fault] += 1
+            else:
+                self.passed += 1
+            if fault == "delayed":
+                time.sleep(self._rng.uniform(0, self.DELAY))
+            if fault == "torn":
+                self._tear(request)
+                return
             if fault == "dropped":
                 return
             if fault.isdigit():
@@ -115,6 +129,12 @@ class FaultyProxy:
             if fault == "withheld":
                 return
             client.sendall(answer[: len(answer) // 2] if fault == "cut" else answer)
+
+    def _tear(self, request: bytes) -> None:
+        """The server gets the request but for the second half of its body."""
+        head, _, body = request.partition(b"\r\n\r\n")
+        with socket.create_connection(self._target, timeout=60) as server:
+            server.sendall(head + b"\r\n\r\n" + body[: len(body) // 2])
 
     def _ask(self, request: bytes) -> bytes:
         head, _, body = request.partition(b"\r\n\r\n")

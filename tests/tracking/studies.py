@@ -24,6 +24,7 @@ from hpmagic.records import (
     TrialFinished,
     TrialStarted,
     TrialState,
+    ValueDrawn,
 )
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tracking.frames import Record
@@ -100,6 +101,8 @@ def events_of(told: StudyInfo, trials: Sequence[Trial], *, end: bool = True) -> 
     events: list[Event] = [StudyStarted(told)]
     for one in trials:
         events.append(TrialStarted(one.number, one.origin, one.start))
+        for name, value in one.params.items():
+            events.append(ValueDrawn(one.number, name, one.distributions[name], value))
         for name, points in one.curves.items():
             for index, (step, value) in enumerate(points):
                 at = one.start + one.duration * (index + 1) / len(points)

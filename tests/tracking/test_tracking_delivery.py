@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from studies import BEGIN, PLACE, SPACE, events, events_of, info, records, trial
 
 from hpmagic.distributions import Choice
-from hpmagic.records import Origin, StudyStarted, TrialStarted
+from hpmagic.records import Origin, StudyStarted, TrialFinished, TrialStarted
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.store import is_final, open_store
@@ -221,6 +221,22 @@ def test_reports_of_a_killed_trial_survive(tmp_path: Path) -> None:
     assert [step for _, step, _, _ in sorted(run.data.points)] == [0, 1, 2]
 
 
+def test_a_trial_that_died_has_the_values_it_had_drawn(tmp_path: Path) -> None:
+    """Also one whose distribution only the trial itself knew, and one that no label tells."""
+    odd = Choice(((1, 2), "1, 2"))
+    params = {"C": 0.25, "units_0": (1, 2)}
+    dead = trial(0, params=params, distributions={"C": SPACE["C"][0], "units_0": odd})
+    stream = [e for e in events_of(info(), [dead], end=False) if not isinstance(e, TrialFinished)]
+    client = FakeClient()
+    delivery = deliver(client, records(stream, tmp_path))
+    delivery.abandon()
+    (run,) = client.children()
+    assert run.data.tags["hpmagic.state"] == "interrupted"
+    assert run.data.params["C"] == "0.25"
+    assert delivery.trials[0].params == params
+    assert delivery.trials[0].distributions["units_0"].as_json() == odd.as_json()
+
+
 def test_a_trial_that_runs_for_long_is_shown_while_it_runs(tmp_path: Path) -> None:
     """After a while its run appears, with the points of its curve; its end adds the rest once."""
     long = trial(0, duration=30.0)
@@ -230,8 +246,10 @@ def test_a_trial_that_runs_for_long_is_shown_while_it_runs(tmp_path: Path) -> No
         Header.of(told[0]), open_store(client, PLACE), fresh=True, clock=lambda: now[0]
     )
     kinds = [record.kind for record in told]
-    assert kinds == ["study", "began", "reports", "reports", "reports", "trial", "end"]
-    for record in told[:3]:
+    drew = ["drew"] * len(long.params)
+    assert kinds == ["study", "began", *drew, "reports", "reports", "reports", "trial", "end"]
+    reported = kinds.index("reports") + 1
+    for record in told[:reported]:
         delivery.accept(record)
     delivery.tick()
     assert client.children() == []
@@ -240,7 +258,8 @@ def test_a_trial_that_runs_for_long_is_shown_while_it_runs(tmp_path: Path) -> No
     (run,) = client.children()
     assert (run.info.status, run.info.run_name) == ("RUNNING", "trial 0")
     assert len(run.data.points) == 1
-    for record in told[3:]:
+    assert run.data.params == {"C": "0.1", "kernel": "rbf", "shrinking": "True"}
+    for record in told[reported:]:
         delivery.accept(record)
     calm = FakeClient()
     deliver(calm, told)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_store import FakeClient, FaultyClient
-from studies import PLACE, events, spooled
+from studies import PLACE, events, events_of, info, records, spooled, trial
 
 from hpmagic.tracking import pending
+from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import HEAD
+from hpmagic.tracking.ledger import Ledger
 from hpmagic.tracking.pending import Leftovers, deliver_pending
 from hpmagic.tracking.spool import Spool
+from hpmagic.tracking.store import open_store
 
 
 @pytest.fixture(autouse=True)
@@ -178,3 +182,43 @@ def test_artifacts_stay_in_their_directory(tmp_path: Path) -> None:
     deliver_pending(tmp_path, make_client=lambda _: client)
     (run,) = client.children()
     assert set(run.files) <= {"output/figure_1.png"}
+
+
+def test_a_late_spool_gets_free_numbers_for_trials_whose_own_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study went on elsewhere before its first kernel's disk was read: nobody's trial is lost."""
+    monkeypatch.setattr(pending, "_earlier", lambda _: [])
+    first, second = tmp_path / "first", tmp_path / "second"
+    path = spooled(events(4, end=False), first)
+    spool = Spool.open(path)
+    header = Header.of(next(iter(spool.reader())))
+    spool.close()
+    client = FakeClient()
+    kept = path.read_bytes()
+    told = list(records(events(2, end=False), tmp_path / "seen"))
+    delivery = Delivery(header, open_store(client, PLACE), fresh=True)
+    for record in [replace(told[0], data={**told[0].data, "id": header.study_id}), *told[1:]]:
+        delivery.accept(record)
+    ledger = Ledger(second, PLACE, exact=False, study_id=header.study_id, after=header.session)
+    second.mkdir()
+    for event in events_of(info(), [trial(2, 0.25), trial(3, 0.75)]):
+        ledger(event)
+    assert ledger.spool is not None
+    ledger.spool.close()
+    (went_on,) = deliver_pending(second, make_client=lambda _: client)
+    assert (went_on.trials, went_on.problem) == (2, "")
+    assert path.read_bytes() == kept
+    (late,) = deliver_pending(first, make_client=lambda _: client)
+    assert (late.trials, late.problem) == (2, "")
+    deliver_pending(first, make_client=lambda _: client)
+    tags = [run.data.tags for run in client.children()]
+    numbers = {tag["hpmagic.trial"]: tag.get("hpmagic.asked_number") for tag in tags}
+    assert numbers == {"0": None, "1": None, "2": None, "3": None, "4": "2", "5": "3"}
+    sessions = [tag["hpmagic.session"] for tag in sorted(tags, key=lambda t: t["hpmagic.trial"])]
+    assert [session == header.session for session in sessions] == [True] * 2 + [False] * 2 + [
+        True
+    ] * 2
+    (parent,) = (r for r in client.stored.values() if r.data.tags["hpmagic.kind"] == "study")
+    assert parent.info.status == "FINISHED"
+    assert list(first.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -198,6 +199,18 @@ def test_a_study_is_found_by_its_runs_id_too(store: str) -> None:
     writer, _ = remember(events(1))
     assert writer.run_id is not None
     assert read_study(writer.run_id).info.name == "svm"
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_collection_is_as_it_was(store: str, collects: bool) -> None:
+    """Reading does without; afterwards it is as the person has it, also after an error."""
+    remember(events(2, "one"))
+    try:
+        gc.enable() if collects else gc.disable()
+        read_study("one")
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()
 
 
 def test_an_unknown_name_suggests_the_nearest(store: str) -> None:

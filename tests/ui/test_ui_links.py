@@ -142,7 +142,7 @@ def test_a_server_that_fails_says_its_last_words(monkeypatch):
 
 def test_the_server_is_light_and_for_this_machine_only():
     """One worker, on loopback."""
-    words = command(5001, "sqlite:///x.db")
+    words = command(5001)
     assert words[words.index("--workers") + 1] == "1"
     assert words[words.index("--host") + 1] == "127.0.0.1"
 
@@ -197,11 +197,39 @@ def test_the_command_serves_until_it_is_interrupted(store):
     address = command.stdout.readline().partition("/#/")[0]
     with urllib.request.urlopen(f"{address}/health") as answer:
         assert answer.status == 200
+    if sys.platform == "linux":
+        assert _listeners(int(address.rpartition(":")[2])) == {"0100007F"}
     command.send_signal(signal.SIGINT)
     assert command.wait() == 0
     command.stdout.close()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{address}/health")
+
+
+def _listeners(port):
+    """The addresses at which anybody listens on a port, as the kernel writes them."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    lines += Path("/proc/net/tcp6").read_text().splitlines()[1:]
+    sockets = [line.split() for line in lines]
+    pairs = [local.split(":") for _, local, _, state, *_ in sockets if state == "0A"]
+    return {address for address, number in pairs if int(number, 16) == port}
+
+
+def test_the_stores_credentials_are_in_no_argument(monkeypatch):
+    """Everybody on the machine can see those of every process."""
+    started = []
+
+    def start(words, **options):
+        started.append((words, options["env"]))
+        raise OSError("enough")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(OSError, match="enough"):
+        ui.Server("postgresql://me:s3cr3t@host/db")
+    ((words, environment),) = started
+    assert "s3cr3t" not in " ".join(words)
+    assert "s3cr3t" in environment["MLFLOW_BACKEND_STORE_URI"]
+    assert "s3cr3t" not in " ".join(command(5001))
 
 
 def _children(process):
