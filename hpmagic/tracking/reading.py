@@ -172,7 +172,7 @@ def trial_of(
         for tag, text in tags.items()
         if tag.startswith(Tag.NOTE)
     }
-    start, duration = record.get("start"), record.get("duration")
+    start, duration = _number(record.get("start")), _number(record.get("duration"))
     begun = run.info.start_time / 1000
     ended = (run.info.end_time or run.info.start_time) / 1000
     return Trial(
@@ -184,8 +184,8 @@ def trial_of(
         metrics=metrics,
         curves=curves,
         origin=_origin(tags.get(Tag.ORIGIN, "")),
-        start=float(start) if isinstance(start, int | float) else begun,
-        duration=float(duration) if isinstance(duration, int | float) else ended - begun,
+        start=begun if start is None else start,
+        duration=ended - begun if duration is None else duration,
         reason=tags.get(Tag.REASON, ""),
         run_id=run.info.run_id,
         notes=notes,
@@ -258,7 +258,7 @@ def _metrics(
         found = {n: schema.from_store(v) for n, v in shown.items()} | exact
         hidden = record.get("hidden")
         for name in hidden if isinstance(hidden, list) else ():
-            found.pop(name, None)
+            found.pop(str(name), None)
     names = found if columns is None else [name for name in columns if name in found]
     return {name: found[name] for name in names}
 
@@ -280,8 +280,18 @@ def _floats(given: Mapping[str, Any]) -> dict[str, float]:
 def _numbers(values: object) -> tuple[float, ...] | None:
     if not isinstance(values, list):
         return None
-    numbers = [v for v in values if isinstance(v, int | float)]
-    return tuple(map(float, numbers)) if len(numbers) == len(values) else None
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    return tuple(numbers) if len(numbers) == len(values) else None
+
+
+def _number(value: object) -> float | None:
+    """A JSON number; None for anything else, and for what no float can hold."""
+    if not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _origin(text: str) -> Origin:

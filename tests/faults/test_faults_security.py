@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import hpmagic
@@ -236,6 +236,7 @@ def test_records_of_any_shape_are_refused_by_a_value_error(kind: str, data: st.D
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON), st.text(max_size=4))
+@example({"hidden": [[], {}, None], "start": 10**400, "values": [10**400]}, "²")
 @settings(max_examples=60, deadline=None)
 def test_runs_that_anybody_wrote_are_read_or_left_out(record: dict[str, Any], text: str) -> None:
     """Tags of any content stop no list and no study."""
