@@ -8,13 +8,13 @@ hyperparameter has a length scale of its own, so that those that do not matter f
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hpmagic.tuners.bayes.encoding import Array, Inputs
 from hpmagic.tuners.bayes.evidence import Hyper
-from hpmagic.tuners.bayes.kernel import JITTER, matern, squared_distances
+from hpmagic.tuners.bayes.kernel import JITTER, agreement, matern, squared_distances
 
 __all__ = ["GaussianProcess"]
 
@@ -38,6 +38,7 @@ class GaussianProcess:
 
         scaled = _scaled(inputs, hyper)
         covariance = math.exp(hyper.amplitude) * matern(squared_distances(scaled, scaled))[0]
+        covariance += agreement(inputs, inputs)
         covariance[np.diag_indices(len(scaled))] += math.exp(hyper.noise) + JITTER
         factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
         weights = cho_solve((factor, True), costs, check_finite=False)
@@ -50,8 +51,11 @@ class GaussianProcess:
         amplitude = math.exp(self.hyper.amplitude)
         seen, asked = _scaled(self.inputs, self.hyper), _scaled(inputs, self.hyper)
         cross = amplitude * matern(squared_distances(asked, seen))[0]
+        cross += agreement(inputs, self.inputs)
         root = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         variance = amplitude - np.einsum("ij,ij->j", root, root)
+        if inputs.beliefs is not None:
+            variance += np.square(inputs.beliefs).sum(axis=1)
         return cross @ self.weights, np.sqrt(np.maximum(variance, 1e-12 * amplitude))
 
     def believing(self, inputs: Inputs) -> GaussianProcess:
@@ -62,7 +66,7 @@ class GaussianProcess:
         """
         if not len(inputs.features):
             return self
-        both = replace(inputs, features=np.concatenate([self.inputs.features, inputs.features]))
+        both = self.inputs.joined(inputs)
         costs = np.concatenate([self.costs, self.predict(inputs)[0]])
         return GaussianProcess.given(self.hyper, both, costs)
 

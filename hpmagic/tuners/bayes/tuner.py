@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hpmagic.records import Origin, Trial, TrialState
+from hpmagic.records import Origin, Trial
 from hpmagic.space import Parameter
 from hpmagic.tuners.base import Proposal, TunerContext
 from hpmagic.tuners.bayes.acquisition import Improvement
-from hpmagic.tuners.bayes.activity import Activity
-from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Flags, Inputs, Points, features
-from hpmagic.tuners.bayes.evidence import Evidence, Hyper
+from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
+from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
-from hpmagic.tuners.bayes.process import GaussianProcess
+from hpmagic.tuners.bayes.observations import Observation, failed
 from hpmagic.tuners.bayes.search import best_point
-from hpmagic.tuners.bayes.targets import standardised
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from hpmagic.tuners.bayes.surrogate import Surrogate, one_thread
 
 __all__ = ["BayesTuner"]
 
@@ -33,11 +28,10 @@ _PER_BRANCH, _MOST_FIRST = 2, 10
 """With branches, so many for each value of the largest choice, but no more than this in all."""
 _FEWEST = 3
 """Trials with a value before the first model."""
-_ENOUGH = 250
-"""Trials the model is fitted to at most."""
-_SMALL = 100
-"""Up to so many trials the likeliest hyperparameters are sought in full, and others beside them."""
+_NEWEST = 250
+"""Trials from which it is learned where trials fail."""
 _OTHERS = 6
+"""Members of the committee beside the likeliest process."""
 _PARENTS = 5
 
 
@@ -59,23 +53,11 @@ class _Planned:
         return value
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What is kept of a trial. ``cost`` is None when it failed."""
-
-    units: Mapping[str, float]
-    cost: float | None
-    pruned: bool
-
-
 class BayesTuner:
     """A Gaussian process that proposes where the expected improvement is largest.
 
-    It starts with 5 to 10 scrambled Sobol points, trials that a person chose included. The first
-    objective counts. A trial that failed tells where trials fail; one that was pruned counts as its
-    last value, but as no better than the median of the complete ones: it was stopped because it was
-    worse, and an early value must not look better than a final one. With more than 250 trials the
-    model is fitted to the best of them, the newest and an even sample of the rest.
+    It starts with 4 to 10 scrambled Sobol points beside what a person chose. The first objective
+    counts. A trial that failed tells where trials fail.
 
     The same seed and the same trials told give the same proposals.
     """
@@ -85,11 +67,10 @@ class BayesTuner:
         self._sign = context.objectives[0].direction.sign
         self._columns: dict[str, Column] = {}
         self._trials: list[Trial] = []
-        self._told: list[_Told] = []
+        self._told: list[Observation] = []
         self._running: list[_Planned] = []
         self._lengths: dict[str, float] = {}
         self._scales: tuple[float, float] | None = None
-        self._threads: ThreadpoolController | None = None
         for parameter in context.space.values():
             if parameter.distribution is not None:
                 self.column(parameter.name, parameter.distribution)
@@ -112,7 +93,7 @@ class BayesTuner:
         if own < self._first() or valued < _FEWEST or not self._columns:
             units = self._sobol(own)
         else:
-            with self._one_thread():
+            with one_thread():
                 units = self._search(rng)
         planned = _Planned(self, units, rng)
         self._running.append(planned)
@@ -126,19 +107,8 @@ class BayesTuner:
         if trial.origin is Origin.TUNER and self._running:
             self._running.remove(max(self._running, key=lambda p: _agreement(p, trial)))
 
-    def _one_thread(self) -> AbstractContextManager[object]:
-        """Linear algebra on one core: at this size more of them cost time."""
-        from threadpoolctl import ThreadpoolController
-
-        self._threads = self._threads or ThreadpoolController()
-        limited: AbstractContextManager[object] = self._threads.limit(limits=1, user_api="blas")
-        return limited
-
-    def _digest(self, trial: Trial) -> _Told:
-        units = {n: self._columns[n].unit(v) for n, v in trial.params.items() if n in self._columns}
-        usable = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        cost = self._sign * trial.values[0] if usable and trial.values else None
-        return _Told(units, cost, trial.state is TrialState.PRUNED)
+    def _digest(self, trial: Trial) -> Observation:
+        return Observation.of(trial, self._columns, self._sign)
 
     def _first(self) -> int:
         """How many Sobol points come first.
@@ -165,36 +135,30 @@ class BayesTuner:
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
         columns = list(self._columns.values())
-        told = Points.of([t.units for t in self._told], columns)
-        activity = Activity.learn(told, columns)
-        running = self._running_points(columns, activity)
-
-        def inputs(points: Points) -> Inputs:
-            return features(points, columns, activity.conditional)
-
-        failed = np.array([t.cost is None for t in self._told])
-        costs = self._costs(failed)
-        kept = _most_telling(costs, _ENOUGH)
-        modelled = told.take(np.flatnonzero(~failed)[kept])
-        committee = self._committee(inputs(modelled), standardised(costs[kept]), rng)
-        improvement = Improvement(committee, inputs(running))
-        newest = slice(-_ENOUGH, None)
-        safe = Feasibility(inputs(told.take(newest)), failed[newest]) if failed.any() else None
+        surrogate = Surrogate.fit(
+            self._told, columns, rng, last=self._last(columns), others=_OTHERS
+        )
+        self._remember(surrogate.likeliest.hyper)
+        running = self._running_points(surrogate)
+        improvement = Improvement(surrogate.committee, surrogate.inputs(running))
+        told = Points.of([o.units for o in self._told], columns)
+        lost = failed(self._told)
+        newest = slice(-_NEWEST, None)
+        safe = (
+            Feasibility(surrogate.inputs(told.take(newest)), lost[newest]) if lost.any() else None
+        )
 
         def worth(points: Points) -> Array:
-            seen = inputs(points)
+            seen = surrogate.inputs(points)
             value = improvement.log(seen)
             return value if safe is None else value + safe.log_probability(seen)
 
-        def complete(units: Array) -> Points:
-            return Points(units, activity.predict(units))
-
-        expected, _ = committee[0].predict(committee[0].inputs)
-        parents = modelled.take(np.argsort(expected, kind="stable")[:_PARENTS])
+        expected, _ = surrogate.likeliest.predict(surrogate.likeliest.inputs)
+        parents = surrogate.points.take(np.argsort(expected, kind="stable")[:_PARENTS])
         known = parents.active & (parents.units != UNKNOWN)
         found = best_point(
             worth,
-            complete,
+            surrogate.complete,
             columns,
             parents=np.where(known, parents.units, rng.random(known.shape)),
             seen={*told.keys(), *running.keys()},
@@ -202,41 +166,24 @@ class BayesTuner:
         )
         return {column.name: float(unit) for column, unit in zip(columns, found, strict=True)}
 
-    def _running_points(self, columns: Sequence[Column], activity: Activity) -> Points:
+    def _last(self, columns: Sequence[Column]) -> Hyper | None:
+        """The hyperparameters of the last fit; a dimension that is new gets the length scale 1."""
+        if self._scales is None:
+            return None
+        lengths = [self._lengths.get(column.name, 0.0) for column in columns]
+        return Hyper(np.array(lengths), *self._scales)
+
+    def _remember(self, hyper: Hyper) -> None:
+        self._lengths = dict(zip(self._columns, map(float, hyper.lengths), strict=True))
+        self._scales = (hyper.amplitude, hyper.noise)
+
+    def _running_points(self, surrogate: Surrogate) -> Points:
         """Trials asked for and not told yet, by what is drawn of them and what is planned."""
         rows = []
         for planned in self._running:
             drawn = {n: self._columns[n].unit(v) for n, v in planned.drawn.items()}
             rows.append({**planned.units, **drawn})
-        units = Points.of(rows, columns).units
-        return Points(units, activity.predict(units))
-
-    def _costs(self, failed: Flags) -> Array:
-        """The costs of the trials that did not fail, those of pruned ones made pessimistic."""
-        costs = np.array([t.cost for t in self._told if t.cost is not None], dtype=float)
-        pruned = np.array([t.pruned for t in self._told])[~failed]
-        if pruned.any() and not pruned.all():
-            costs = np.where(pruned, np.maximum(costs, np.median(costs[~pruned])), costs)
-        return costs
-
-    def _committee(
-        self, inputs: Inputs, costs: Array, rng: np.random.Generator
-    ) -> list[GaussianProcess]:
-        """The likeliest process first, then some that are nearly as likely."""
-        small = len(costs) <= _SMALL
-        start = Hyper.prior_mode(inputs)
-        starts = [start]
-        if self._scales is not None:
-            pairs = zip(self._columns, start.lengths, strict=True)
-            lengths = np.array([self._lengths.get(name, usual) for name, usual in pairs])
-            last = Hyper(lengths, *self._scales)
-            starts = [last, start] if small else [last]
-        evidence = Evidence(inputs, costs)
-        mode = evidence.mode(starts, iterations=40 if small else 8)
-        self._lengths = dict(zip(self._columns, map(float, mode.lengths), strict=True))
-        self._scales = (mode.amplitude, mode.noise)
-        others = evidence.around(mode, _OTHERS, rng) if small else []
-        return [GaussianProcess.given(hyper, inputs, costs) for hyper in (mode, *others)]
+        return surrogate.complete(Points.of(rows, surrogate.columns).units)
 
 
 def _agreement(planned: _Planned, trial: Trial) -> int:
@@ -246,17 +193,6 @@ def _agreement(planned: _Planned, trial: Trial) -> int:
         for name, value in planned.drawn.items()
         if name in trial.params and name in trial.distributions
     )
-
-
-def _most_telling(costs: Array, most: int) -> Any:
-    """Indices of at most ``most`` trials: the best, the newest, and an even sample of the rest."""
-    if len(costs) <= most:
-        return np.arange(len(costs))
-    chosen = set(np.argsort(costs, kind="stable")[: most // 2].tolist())
-    chosen |= set(range(len(costs) - most // 5, len(costs)))
-    rest = [i for i in range(len(costs)) if i not in chosen]
-    spread = np.linspace(0, len(rest) - 1, most - len(chosen)).round().astype(int)
-    return np.array(sorted(chosen | {rest[i] for i in spread}))
 
 
 def _next_power(number: int) -> int:
