@@ -24,6 +24,7 @@ from hpmagic.replay import NOT_PUBLISHED, publish_best
 from hpmagic.results import Study
 from hpmagic.resume import NOTHING, Continuation, continuation
 from hpmagic.space import SearchSpace
+from hpmagic.stopping import Enough, enough_rule
 from hpmagic.study import Limits, Planned, StudyResult, run_study
 from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
 from hpmagic.tuners.registry import get_tuner
@@ -81,6 +82,7 @@ class Prepared:
     trials: int | None
     seed: int
     pruner: PrunerChoice
+    enough: Enough
     resumed: Resumable | None = None
     after: Continuation = NOTHING
 
@@ -136,6 +138,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
                     limits=Limits(ready.trials, config.timeout),
                     listeners=[listener for listener in (pruner, writer, view) if listener],
                     stop=lambda: interrupt.requested,
+                    enough=ready.enough,
                     judge=pruner.judge if pruner else None,
                     earlier=after.earlier,
                     next_number=after.next_number,
@@ -224,6 +227,7 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
         trials,
         seed,
         pruner,
+        enough_rule(config, objectives),
         resumed,
         after,
     )

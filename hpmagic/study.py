@@ -75,6 +75,7 @@ def run_study(
     limits: Limits | None = None,
     listeners: Sequence[Listener] = (),
     stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[Sequence[Trial]], str] = lambda _: "",
     judge: Callable[[int, Report], None] | None = None,
     earlier: Sequence[Trial] = (),
     next_number: int = 0,
@@ -92,6 +93,8 @@ def run_study(
         limits: how many trials, how long.
         listeners: hear every event, on this thread.
         stop: asked between trials whether the person has asked to stop.
+        enough: why the trials that have ended are enough, empty while they are not; asked between
+            trials once the ``plan`` is through.
         judge: sees each report of the first objective, and may raise `Pruned`.
         earlier: the trials of a study that is resumed. Those that ended count among the limit, and
             the tuner is told of them.
@@ -100,7 +103,7 @@ def run_study(
     Raises:
         Exception: what the tuner, the engine or a listener raised; the study is closed first.
     """
-    loop = _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge)
+    loop = _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge, enough=enough)
     loop.go_on_after(earlier, next_number)
     return loop.run(list(plan), limits or Limits(), stop)
 
@@ -115,6 +118,7 @@ class _Loop:
         *,
         listeners: Sequence[Listener],
         judge: Callable[[int, Report], None] | None,
+        enough: Callable[[Sequence[Trial]], str],
     ) -> None:
         self.info = info
         self.engine = engine
@@ -122,6 +126,7 @@ class _Loop:
         self.tree = tree
         self.listeners = listeners
         self.judge = judge
+        self.enough = enough
         self.heeded = frozenset([info.objectives[0].name] if judge is not None else [])
         self.most_at_once = _combinations(info)
         self.branches = any(p.conditional for p in info.space.values())
@@ -202,6 +207,8 @@ class _Loop:
                 return _End("complete", f"the time of {limits.seconds:g} s is over")
             if self.tree.exhausted:
                 return _End("complete", _every(self.begun))
+            if not plan and (reason := self.enough(self.trials)):
+                return _End("complete", reason)
             if self.running and self.crowded():
                 return None
             chosen: Planned | Proposal | None = self.next_planned(plan)

@@ -16,7 +16,7 @@ import numpy as np
 
 from hpmagic.records import Objective, Trial
 from hpmagic.tuners.bayes.activity import Activity
-from hpmagic.tuners.bayes.encoding import Array, Column, Inputs, Points, features
+from hpmagic.tuners.bayes.encoding import Array, Column, Flags, Inputs, Points, features
 from hpmagic.tuners.bayes.evidence import Evidence, Hyper
 from hpmagic.tuners.bayes.observations import (
     Observation,
@@ -50,6 +50,7 @@ class Surrogate:
     """A committee of Gaussian processes, the likeliest first, fitted to ``points``.
 
     ``costs`` are theirs, not standardised; ``scale`` leads from them to what the processes know.
+    ``told`` are all trials, ``lost`` which of them failed.
     """
 
     columns: tuple[Column, ...]
@@ -58,6 +59,8 @@ class Surrogate:
     points: Points
     costs: Array
     committee: tuple[GaussianProcess, ...]
+    told: Points
+    lost: Flags
     beliefs: tuple[Belief, ...] = ()
 
     @classmethod
@@ -93,6 +96,8 @@ class Surrogate:
             told.take(np.flatnonzero(~lost)[kept]),
             costs[kept],
             (),
+            told,
+            lost,
             tuple(beliefs),
         )
         inputs, targets = bare.inputs(bare.points), bare.scale.forward(bare.costs)

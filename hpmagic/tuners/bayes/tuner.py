@@ -15,7 +15,7 @@ from hpmagic.tuners.bayes.acquisition import Improvement
 from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
 from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
-from hpmagic.tuners.bayes.observations import Observation, failed
+from hpmagic.tuners.bayes.observations import Observation
 from hpmagic.tuners.bayes.search import best_point
 from hpmagic.tuners.bayes.surrogate import Surrogate, one_thread
 
@@ -28,8 +28,6 @@ _PER_BRANCH, _MOST_FIRST = 2, 10
 """With branches, so many for each value of the largest choice, but no more than this in all."""
 _FEWEST = 3
 """Trials with a value before the first model."""
-_NEWEST = 250
-"""Trials from which it is learned where trials fail."""
 _OTHERS = 6
 """Members of the committee beside the likeliest process."""
 _PARENTS = 5
@@ -141,12 +139,7 @@ class BayesTuner:
         self._remember(surrogate.likeliest.hyper)
         running = self._running_points(surrogate)
         improvement = Improvement(surrogate.committee, surrogate.inputs(running))
-        told = Points.of([o.units for o in self._told], columns)
-        lost = failed(self._told)
-        newest = slice(-_NEWEST, None)
-        safe = (
-            Feasibility(surrogate.inputs(told.take(newest)), lost[newest]) if lost.any() else None
-        )
+        safe = Feasibility.of(surrogate)
 
         def worth(points: Points) -> Array:
             seen = surrogate.inputs(points)
@@ -161,7 +154,7 @@ class BayesTuner:
             surrogate.complete,
             columns,
             parents=np.where(known, parents.units, rng.random(known.shape)),
-            seen={*told.keys(), *running.keys()},
+            seen={*surrogate.told.keys(), *running.keys()},
             rng=rng,
         )
         return {column.name: float(unit) for column, unit in zip(columns, found, strict=True)}
