@@ -49,14 +49,30 @@ class GaussianProcess:
         from scipy.linalg import solve_triangular
 
         amplitude = math.exp(self.hyper.amplitude)
-        seen, asked = _scaled(self.inputs, self.hyper), _scaled(inputs, self.hyper)
-        cross = amplitude * matern(squared_distances(asked, seen))[0]
-        cross += agreement(inputs, self.inputs)
+        cross = self.covariance_with(inputs)
         root = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         variance = amplitude - np.einsum("ij,ij->j", root, root)
         if inputs.beliefs is not None:
             variance += np.square(inputs.beliefs).sum(axis=1)
         return cross @ self.weights, np.sqrt(np.maximum(variance, 1e-12 * amplitude))
+
+    def covariance_with(self, inputs: Inputs) -> Array:
+        """The covariance of costs at m ``inputs`` with those of the n trials, shape (m, n)."""
+        squared = squared_distances(self.scaled(inputs), self.scaled(self.inputs))
+        covariance = math.exp(self.hyper.amplitude) * matern(squared)[0]
+        return np.asarray(covariance + agreement(inputs, self.inputs))
+
+    def scaled(self, inputs: Inputs) -> Array:
+        """Features in units of their length scales."""
+        return _scaled(inputs, self.hyper)
+
+    def without_each(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each trial's cost by the others (R&W, section 5.4.2)."""
+        from scipy.linalg import cho_solve
+
+        inverse = cho_solve((self.factor, True), np.eye(len(self.costs)), check_finite=False)
+        precision = np.diag(inverse)
+        return self.costs - self.weights / precision, np.sqrt(1.0 / precision)
 
     def believing(self, inputs: Inputs) -> GaussianProcess:
         """The process after trials at ``inputs`` that gave exactly what it expects of them.

@@ -6,6 +6,7 @@ trials are not worth their time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,6 +38,9 @@ _ENOUGH = 250
 """Trials the model is fitted to at most."""
 _SMALL = 100
 """Up to so many trials the likeliest hyperparameters are sought in full, and others beside them."""
+
+
+_HALF = math.log(0.5)
 
 
 class Belief(Protocol):
@@ -72,6 +76,7 @@ class Surrogate:
         *,
         last: Hyper | None = None,
         others: int = 0,
+        thorough: bool = False,
         beliefs: Sequence[Belief] = (),
     ) -> Surrogate:
         """Fit to trials, at least one of which has a cost.
@@ -83,6 +88,9 @@ class Surrogate:
             rng: where the members of the committee are drawn from.
             last: a good place to start, such as the last fit's.
             others: how many processes there are beside the likeliest, with up to 100 trials.
+            thorough: also start where trials are mostly noise. It takes longer, and matters to
+                whoever is to be told what the trials mean: noise that is taken for structure does
+                the search little harm, but is a false statement.
             beliefs: what earlier studies expect.
         """
         told = Points.of([o.units for o in observations], columns)
@@ -104,8 +112,10 @@ class Surrogate:
         small = len(kept) <= _SMALL
         start = Hyper.prior_mode(inputs)
         starts = [start] if last is None else [last, start] if small else [last]
-        evidence = Evidence(inputs, targets)
-        mode = evidence.mode(starts, iterations=40 if small else 8)
+        if thorough:
+            starts.append(replace(start, amplitude=_HALF, noise=_HALF))
+        steps = 40 if small else 8 if last is not None else 20
+        mode = (evidence := Evidence(inputs, targets)).mode(starts, steps)
         hypers = [mode, *(evidence.around(mode, others, rng) if small and others else [])]
         committee = [GaussianProcess.given(hyper, inputs, targets) for hyper in hypers]
         return replace(bare, committee=tuple(committee))
@@ -122,7 +132,7 @@ class Surrogate:
             return None
         rng = np.random.default_rng(len(observations))
         with one_thread():
-            return cls.fit(observations, list(columns.values()), rng, others=others)
+            return cls.fit(observations, list(columns.values()), rng, others=others, thorough=True)
 
     @property
     def likeliest(self) -> GaussianProcess:
