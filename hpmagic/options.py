@@ -73,6 +73,7 @@ class StudyConfig:
     patience: int | None = None
     min_delta: float | None = None
     tolerance: float | str | None = None
+    warm_start: str | None = None
     jobs: int | None = None
     engine: str = "local"
     address: str | None = None
@@ -142,6 +143,12 @@ OPTIONS: tuple[Option, ...] = (
         "end when no trial is expected to beat the best by more than X, or more than its noise",
         "X|noise",
         read_tolerance,
+    ),
+    Option(
+        "warm-start",
+        "learn from an earlier study, or from those most like it, as far as they agree",
+        "STUDY|auto",
+        read_text,
     ),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
     Option("jobs", "trials at the same time, in processes of their own", "N", read_count, "j"),

@@ -294,7 +294,7 @@ def _importance(record: StudyRecord, index: int) -> StudyFigure:
             color=SOFT,
         )
     longest = max(found.effects[name].high for name in shares)
-    axes.set_xlim(0, max(*sizes, longest) * 1.12 + 0.02)
+    axes.set_xlim(0, max([*sizes, longest]) * 1.12 + 0.02)
     name = label(objective.name)
     title = (
         f"{names[0]} matters most for {name}" if found.clear else f"Nothing clear explains {name}"

@@ -27,17 +27,23 @@ class Situation:
 
     ``combinations`` is the size of the space, an upper bound where there are branches, None when it
     is a continuum or unknown; ``trials`` the budget, None when it is open; ``objectives`` how many
-    there are.
+    there are; ``earlier`` how many studies there are to learn from.
     """
 
     combinations: int | None
     trials: int | None
     objectives: int
+    earlier: int = 0
 
     @classmethod
     def of(cls, context: TunerContext) -> Situation:
         """The situation at the start of a study."""
-        return cls(_combinations(context.space), context.trials, len(context.objectives))
+        return cls(
+            _combinations(context.space),
+            context.trials,
+            len(context.objectives),
+            len(context.earlier),
+        )
 
     @property
     def fits(self) -> bool:
@@ -71,6 +77,11 @@ RULES = (
         "there are {objectives} objectives and {budget:g} trials",
     ),
     Rule("tpe", lambda s: s.objectives > 1, "there are {objectives} objectives"),
+    Rule(
+        "bayes",
+        lambda s: s.earlier > 0 and s.budget <= MANY,
+        "it can learn from earlier studies",
+    ),
     Rule(
         "qmc",
         lambda s: s.budget < FEW,

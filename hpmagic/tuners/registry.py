@@ -39,6 +39,7 @@ _OURS = {
             "auto",
             "chooses one of the others by the space and the number of trials, and says why",
             _from("auto", "AutoTuner"),
+            learns_from_earlier=True,
         ),
         TunerInfo(
             "manual",
@@ -58,6 +59,7 @@ _OURS = {
             "a Gaussian process learns from the trials; best for 10 to 100 of them",
             _from("bayes", "BayesTuner"),
             many_objectives=False,
+            learns_from_earlier=True,
         ),
         TunerInfo(
             "tpe",

@@ -56,6 +56,10 @@ class GaussianProcess:
             variance += np.square(inputs.beliefs).sum(axis=1)
         return cross @ self.weights, np.sqrt(np.maximum(variance, 1e-12 * amplitude))
 
+    def mean(self, inputs: Inputs) -> Array:
+        """The mean alone, which is quicker."""
+        return np.asarray(self.covariance_with(inputs) @ self.weights)
+
     def covariance_with(self, inputs: Inputs) -> Array:
         """The covariance of costs at m ``inputs`` with those of the n trials, shape (m, n)."""
         squared = squared_distances(self.scaled(inputs), self.scaled(self.inputs))

@@ -66,6 +66,8 @@ class Surrogate:
     told: Points
     lost: Flags
     beliefs: tuple[Belief, ...] = ()
+    usual: Array | None = None
+    """The beliefs' means over the trials, which say nothing."""
 
     @classmethod
     def fit(
@@ -108,6 +110,10 @@ class Surrogate:
             lost,
             tuple(beliefs),
         )
+        if beliefs:
+            believed = bare.inputs(bare.points).beliefs
+            assert believed is not None
+            bare = replace(bare, usual=believed.mean(axis=0))
         inputs, targets = bare.inputs(bare.points), bare.scale.forward(bare.costs)
         small = len(kept) <= _SMALL
         start = Hyper.prior_mode(inputs)
@@ -143,8 +149,8 @@ class Surrogate:
         seen = features(points, self.columns, self.activity.conditional)
         if not self.beliefs:
             return seen
-        believed = [belief(points, self.columns) for belief in self.beliefs]
-        return replace(seen, beliefs=np.stack(believed, axis=1))
+        believed = np.stack([belief(points, self.columns) for belief in self.beliefs], axis=1)
+        return replace(seen, beliefs=believed if self.usual is None else believed - self.usual)
 
     def complete(self, units: Array) -> Points:
         """Rows of units with which of them are reached."""

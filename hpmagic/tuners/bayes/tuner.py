@@ -12,12 +12,13 @@ from hpmagic.records import Origin, Trial
 from hpmagic.space import Parameter
 from hpmagic.tuners.base import Proposal, TunerContext
 from hpmagic.tuners.bayes.acquisition import Improvement
+from hpmagic.tuners.bayes.earlier import Expectation, first_points
 from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
 from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
 from hpmagic.tuners.bayes.observations import Observation
 from hpmagic.tuners.bayes.search import best_point
-from hpmagic.tuners.bayes.surrogate import Surrogate, one_thread
+from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
 
 __all__ = ["BayesTuner"]
 
@@ -26,6 +27,10 @@ _FIRST = 4
 """Sobol points before the first model, besides what a person chose."""
 _PER_BRANCH, _MOST_FIRST = 2, 10
 """With branches, so many for each value of the largest choice, but no more than this in all."""
+_STARTS = 2
+"""The best points of earlier studies that are tried first; one Sobol point comes after them."""
+_DOUBT, _FADED = 3, 25
+"""Earlier studies have no say in every third proposal, and none from so many trials on."""
 _FEWEST = 3
 """Trials with a value before the first model."""
 _OTHERS = 6
@@ -55,7 +60,8 @@ class BayesTuner:
     """A Gaussian process that proposes where the expected improvement is largest.
 
     It starts with 4 to 10 scrambled Sobol points beside what a person chose. The first objective
-    counts. A trial that failed tells where trials fail.
+    counts. A trial that failed tells where trials fail. Where there are earlier studies their best
+    points come first, and what they expect is part of the model.
 
     The same seed and the same trials told give the same proposals.
     """
@@ -69,6 +75,8 @@ class BayesTuner:
         self._running: list[_Planned] = []
         self._lengths: dict[str, float] = {}
         self._scales: tuple[float, float] | None = None
+        self._cached_starts: list[dict[str, float]] | None = None
+        self._cached_beliefs: list[Belief] | None = None
         for parameter in context.space.values():
             if parameter.distribution is not None:
                 self.column(parameter.name, parameter.distribution)
@@ -88,7 +96,10 @@ class BayesTuner:
         rng = np.random.default_rng([self._context.seed, _TAG, number])
         own = len(self._running) + sum(t.origin is Origin.TUNER for t in self._trials)
         valued = sum(t.cost is not None for t in self._told)
-        if own < self._first() or valued < _FEWEST or not self._columns:
+        starts = self._starts()
+        if own < len(starts) and not self._known(starts[own]):
+            units = starts[own]
+        elif own < self._first() or valued < _FEWEST or not self._columns:
             units = self._sobol(own)
         else:
             with one_thread():
@@ -114,11 +125,47 @@ class BayesTuner:
         Where there are branches each of them deserves more than one trial: a branch that was seen
         once, at bad values, looks hopeless to the process.
         """
+        if self._starts():
+            return len(self._starts()) + _FIRST
         if not any(parameter.conditional for parameter in self._context.space.values()):
             return _FIRST
         choices = [c.levels for c in self._columns.values() if not c.ordered]
         widest = max((len(levels) for levels in choices if levels is not None), default=0)
         return min(max(_FIRST, _PER_BRANCH * widest), _MOST_FIRST)
+
+    def _starts(self) -> list[dict[str, float]]:
+        """Points that earlier studies found good, in this study's units."""
+        if not self._context.earlier:
+            return []
+        if self._cached_starts is None:
+            columns = [self._columns[name] for name in self._context.space if name in self._columns]
+            written = self._context.space.defaults
+            defaults = {c.name: c.unit(written[c.name]) for c in columns if c.name in written}
+            known = {name: unit for name, unit in defaults.items() if unit != UNKNOWN}
+            self._cached_starts = first_points(self._context.earlier, columns, known, _STARTS)
+        return self._cached_starts
+
+    def _known(self, start: Mapping[str, float]) -> bool:
+        """Whether a trial has had these values already, such as the written default."""
+        return any(
+            all(abs(unit - start.get(name, unit)) < 1e-7 for name, unit in told.units.items())
+            for told in self._told
+        )
+
+    def _beliefs(self) -> list[Belief]:
+        """What earlier studies expect; nothing for every third proposal, nor in the long run.
+
+        An earlier study may have been caught in a local optimum, which its expectation passes on
+        and no trial near it contradicts.
+        """
+        own = len(self._told) + len(self._running)
+        if own % _DOUBT == 0 or own >= _FADED or not self._context.earlier:
+            return []
+        if self._cached_beliefs is None:
+            columns = list(self._columns.values())
+            found = [Expectation.of(study, columns) for study in self._context.earlier]
+            self._cached_beliefs = [belief for belief in found if belief is not None]
+        return self._cached_beliefs
 
     def _sobol(self, number: int) -> dict[str, float]:
         """The point with this number of a scrambled Sobol sequence (Owen 1998)."""
@@ -133,8 +180,9 @@ class BayesTuner:
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
         columns = list(self._columns.values())
+        last = self._last(columns)
         surrogate = Surrogate.fit(
-            self._told, columns, rng, last=self._last(columns), others=_OTHERS
+            self._told, columns, rng, last=last, others=_OTHERS, beliefs=self._beliefs()
         )
         self._remember(surrogate.likeliest.hyper)
         running = self._running_points(surrogate)
