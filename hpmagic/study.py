@@ -16,6 +16,7 @@ from hpmagic.execution.interrupt import held, interrupt_requested
 from hpmagic.execution.outcome import WRITTEN, TrialOutcome
 from hpmagic.ranking import beats
 from hpmagic.records import (
+    TUNER_NOTE,
     Event,
     Listener,
     MetricReported,
@@ -139,6 +140,9 @@ class _Loop:
         self.best: Trial | None = None
         self.best_outcome: TrialOutcome | None = None
         self.errors: list[BaseException] = []
+        self.remark = _remark(tuner)
+        self.notes: dict[int, str] = {}
+        """What the tuner said with a trial's values, by the trial's number."""
 
     def go_on_after(self, earlier: Sequence[Trial], next_number: int) -> None:
         """Take in the trials of a study that is resumed."""
@@ -216,6 +220,7 @@ class _Loop:
                 if limits.trials is not None and self.begun + len(plan) >= limits.trials:
                     return None  # what is left is for the plan, once it is clear what it draws
                 chosen = self.tuner.ask()
+                self.listen()
             if chosen is None:
                 if plan:
                     return None
@@ -225,6 +230,12 @@ class _Loop:
                 return self.stopped()
             self.begin(chosen)
         return None
+
+    def listen(self) -> None:
+        """Keep what the tuner has to say of the next trial, if that is news."""
+        said = _remark(self.tuner)
+        if said != self.remark:
+            self.remark = self.notes[self.next_number] = said
 
     def crowded(self) -> bool:
         """Whether the trials that run may be all there are to run, so that one has to wait."""
@@ -282,6 +293,8 @@ class _Loop:
         """A trial has ended: tell everybody."""
         conversation.end(outcome)
         trial = trial_of(conversation.number, conversation.origin, outcome, self.info.objectives)
+        if said := self.notes.pop(trial.number, ""):
+            trial = replace(trial, notes={**trial.notes, TUNER_NOTE: said})
         self.trials.append(trial)
         if trial.state is TrialState.FAILED:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))
@@ -349,6 +362,10 @@ class _AsPlanned(dict[str, Any]):
 
 def _all_failed(count: int) -> str:
     return "the trial failed" if count == 1 else f"all {count} trials failed"
+
+
+def _remark(tuner: Tuner) -> str:
+    return str(getattr(tuner, "remark", ""))
 
 
 def _every(count: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hpmagic.ranking import advantage, beats, front_with
 from hpmagic.records import (
+    TUNER_NOTE,
     Event,
     MetricReported,
     Objective,
@@ -83,6 +84,8 @@ class Progress:
         self.default_failed = False
         self.reported: set[str] = set()
         self.reused = ""
+        self.said = ""
+        """What the tuner said when it began to choose otherwise."""
         self.front: list[Trial] = []
         """The trials that no other beats in every objective, when there are several objectives."""
         self._top: list[Trial] = []
@@ -132,6 +135,7 @@ class Progress:
             self._ends.append(trial.start + trial.duration)
         if trial.notes.get("reused"):
             self.reused = trial.notes["reused"]
+        self.said = trial.notes.get(TUNER_NOTE, self.said)
         if trial.origin is Origin.DEFAULT:
             self.default_failed = trial.state is not TrialState.COMPLETE
         value = trial.value

@@ -57,6 +57,7 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
     early = planned is not None and progress.done < planned
     if finished is not None and (finished.state != "complete" or early):
         lines.append(f"  {clean(finished.reason, 200)}")
+    lines += [f"  {clean(progress.said, 200)}"] if progress.said else []
     lines.append(f"  {_best(progress)}")
     if progress.best is not None and len(info.objectives) == 1:
         best = progress.best
