@@ -101,7 +101,7 @@ def importances(trials: Sequence[Trial], objective: Objective, index: int = 0) -
         return None
     varying = _varying(complete)
     surrogate = Surrogate.of_trials(
-        [_only(t, varying) for t in complete], objective, index=index, others=_MEMBERS
+        [_only(t, varying) for t in complete], objective, index=index, others=_MEMBERS, whole=True
     )
     if surrogate is None or not surrogate.scale.spread:
         return None
@@ -121,7 +121,14 @@ def _effects(surrogate: Surrogate, rng: np.random.Generator) -> Importance:
 
     columns, names = surrogate.columns, [column.name for column in surrogate.columns]
     dimensions = len(columns)
-    drawn = functions(surrogate, _DRAWS, rng)
+    standardised = functions(surrogate, _DRAWS, rng)
+    lowest, highest = float(surrogate.costs.min()), surrogate.scale.cap
+
+    def drawn(points: Points) -> Array:
+        """In the objective's own unit, where what adds up adds up; disasters are cut off."""
+        costs = surrogate.scale.inverse(standardised(points))
+        return np.clip(costs, lowest - (highest - lowest), highest)
+
     halves = qmc.Sobol(2 * dimensions, rng=rng).random(_SAMPLES)
     halves = np.stack([columns[i % dimensions].snap(u) for i, u in enumerate(halves.T)], axis=1)
     base, other = halves[:, :dimensions], halves[:, dimensions:]

@@ -79,6 +79,7 @@ class Surrogate:
         last: Hyper | None = None,
         others: int = 0,
         thorough: bool = False,
+        whole: bool = False,
         beliefs: Sequence[Belief] = (),
     ) -> Surrogate:
         """Fit to trials, at least one of which has a cost.
@@ -93,6 +94,7 @@ class Surrogate:
             thorough: also start where trials are mostly noise. It takes longer, and matters to
                 whoever is to be told what the trials mean: noise that is taken for structure does
                 the search little harm, but is a false statement.
+            whole: model bad regions as well as good ones, see `Scale.of`.
             beliefs: what earlier studies expect.
         """
         told = Points.of([o.units for o in observations], columns)
@@ -102,7 +104,7 @@ class Surrogate:
         bare = cls(
             tuple(columns),
             Activity.learn(told, columns),
-            Scale.of(costs[kept]),
+            Scale.of(costs[kept], whole=whole),
             told.take(np.flatnonzero(~lost)[kept]),
             costs[kept],
             (),
@@ -128,7 +130,13 @@ class Surrogate:
 
     @classmethod
     def of_trials(
-        cls, trials: Sequence[Trial], objective: Objective, *, index: int = 0, others: int = 0
+        cls,
+        trials: Sequence[Trial],
+        objective: Objective,
+        *,
+        index: int = 0,
+        others: int = 0,
+        whole: bool = False,
     ) -> Surrogate | None:
         """A surrogate of a study; None when fewer than two trials have a value."""
         columns = columns_of(trials)
@@ -138,7 +146,9 @@ class Surrogate:
             return None
         rng = np.random.default_rng(len(observations))
         with one_thread():
-            return cls.fit(observations, list(columns.values()), rng, others=others, thorough=True)
+            return cls.fit(
+                observations, list(columns.values()), rng, others=others, thorough=True, whole=whole
+            )
 
     @property
     def likeliest(self) -> GaussianProcess:

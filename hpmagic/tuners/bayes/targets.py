@@ -36,9 +36,13 @@ class Scale:
     deviation: float = 1.0
 
     @classmethod
-    def of(cls, costs: Array) -> Scale:
-        """The scale on which ``costs`` have mean 0 and variance 1."""
-        cap = _cap(costs)
+    def of(cls, costs: Array, *, whole: bool = False) -> Scale:
+        """The scale on which ``costs`` have mean 0 and variance 1.
+
+        ``whole`` says that bad regions matter as much as good ones: then only what is far beyond
+        all others is cut.
+        """
+        cap = _far_beyond(costs) if whole else _cap(costs)
         capped = np.minimum(costs, cap)
         middle, spread = float(np.median(capped)), float(capped.std())
         if not spread > 1e-12 * max(1.0, float(np.abs(capped).max())):
@@ -95,6 +99,11 @@ def _cap(costs: Array) -> float:
     middle, best = float(np.median(costs)), float(costs.min())
     upper = float(np.quantile(costs, 0.75))
     return max(upper, middle + _CAP * (middle - best))
+
+
+def _far_beyond(costs: Array) -> float:
+    best, worse = float(costs.min()), float(np.quantile(costs, 0.9))
+    return worse + _CAP * (worse - best)
 
 
 def _likeliest_power(values: Array) -> float:
