@@ -9,7 +9,8 @@ In a notebook::
     accuracy = SVC(C=C).fit(X_train, y_train).score(X_val, y_val)  # tune: maximize
 
 From Python: `tune`, `load`, `studies`. In a shell: ``hpmagic run FILE``. For a framework whose
-``fit`` owns its loop: `callback`.
+``fit`` owns its loop: `callback`. For a cell that draws random numbers: `seed`, another one in each
+repeat of ``--repeats K``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
     from hpmagic.results import load as load
     from hpmagic.results import studies as studies
 
-__all__ = ["Study", "__version__", "callback", "load", "load_ipython_extension", "studies", "tune"]
+    seed: int
+    """The seed of the repeat that runs now (``--repeats``); 0 wherever nothing is repeated."""
+
+__all__ = [
+    "Study",
+    "__version__",
+    "callback",
+    "load",
+    "load_ipython_extension",
+    "seed",
+    "studies",
+    "tune",
+]
 
 __version__ = "0.1.0"
 
@@ -39,6 +52,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names load when first used: the import of hpmagic itself stays light."""
+    if name == "seed":
+        from hpmagic.execution.seeds import current_seed
+
+        return current_seed()
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'hpmagic' has no attribute {name!r}")

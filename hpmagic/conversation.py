@@ -40,6 +40,8 @@ class TrialConversation:
         rng: chooses another value where one would run a trial twice.
         hear: takes each report; may raise `Pruned` for those of ``heeded`` metrics.
         heeded: the metrics that are judged.
+        repeats: whether the trial runs with several seeds. Only the first repeat is heard and
+            judged; all have its values.
     """
 
     def __init__(
@@ -52,9 +54,13 @@ class TrialConversation:
         rng: np.random.Generator,
         hear: Callable[[int, Report], None],
         heeded: frozenset[str] = frozenset(),
+        repeats: bool = False,
     ) -> None:
         self.number = number
-        self.heeded = heeded
+        self.outcomes: list[TrialOutcome] = []
+        """Those of the repeats that have ended."""
+        self._repeats = repeats
+        self._heeded = heeded
         self.planned = chosen if isinstance(chosen, Planned) else None
         self.origin = self.planned.origin if self.planned else Origin.TUNER
         self._chosen = chosen
@@ -68,6 +74,16 @@ class TrialConversation:
         self._unknown = False
         self._reports: list[Report] = []
         self._heard = 0
+
+    @property
+    def seed(self) -> int | None:
+        """The number of the repeat; None where nothing is repeated."""
+        return len(self.outcomes) if self._repeats else None
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """The metrics that are judged."""
+        return frozenset() if self.outcomes else self._heeded
 
     def draw(self, parameter: Parameter) -> Any:
         """The planned value, or the tuner's; where that would repeat a trial, another."""
@@ -86,7 +102,7 @@ class TrialConversation:
     def report(self, report: Report) -> None:
         """Pass on a report, unless an earlier attempt at this trial has made it."""
         self._reports.append(report)
-        if len(self._reports) > self._heard:
+        if len(self._reports) > self._heard and not self.outcomes:
             self._heard += 1
             self._hear(self.number, report)
 
@@ -176,6 +192,7 @@ def trial_of(
         reason=outcome.reason,
         output=outcome.output,
         notes=outcome.notes,
+        repeats=outcome.repeats,
     )
 
 

@@ -100,6 +100,7 @@ def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
         trials=ready.trials,
         first=tuple((p.origin, dict(p.values)) for p in ready.plan),
         remarks=_remarks(ready),
+        repeats=config.repeats or 1,
     )
 
 
@@ -173,7 +174,13 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
     if resumed is not None:
         told = resumed.record.info
         seed = told.seed if config.seed is None else config.seed
-        config = replace(config, seed=seed, trials=config.trials or told.trials, study=told.name)
+        config = replace(
+            config,
+            seed=seed,
+            trials=config.trials or told.trials,
+            repeats=config.repeats or told.repeats,
+            study=told.name,
+        )
     objectives = config.objectives or cell.objectives
     if not objectives:
         raise OptionError(
@@ -311,6 +318,7 @@ def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
         command=setting.command,
         source_name=setting.source_name,
         pruner=ready.pruner.name,
+        repeats=ready.config.repeats or 1,
         remarks=_remarks(ready) + lints,
     )
 

@@ -69,6 +69,7 @@ class StudyConfig:
     pruner: str | None = None
     warmup: int | None = None
     min_steps: int | None = None
+    repeats: int | None = None
     trial_timeout: float | None = None
     patience: int | None = None
     min_delta: float | None = None
@@ -162,7 +163,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),
     Option("cpus-per-trial", "what a trial takes of the cluster", "N", read_amount),
     Option("gpus-per-trial", "what a trial takes of the cluster, such as 0.5", "N", read_amount),
-    Option("repeats", "seeds per configuration", "K", read_count, available=False),
+    Option(
+        "repeats",
+        "run each configuration with up to K seeds (hpmagic.seed); means are compared",
+        "K",
+        read_count,
+    ),
     Option("study", "the study's name in MLflow", "NAME", read_text),
     Option("experiment", "the MLflow experiment that holds it", "NAME", read_text),
     Option(

@@ -28,12 +28,15 @@ class Plan:
     trials: int | None
     first: tuple[tuple[Origin, Mapping[str, object]], ...]
     remarks: tuple[str, ...] = ()
+    repeats: int = 1
 
     def __str__(self) -> str:
         from hpmagic.display.text import space_table
 
         aims = ", ".join(f"{o.direction} {o.name}" for o in self.objectives)
         count = f"{self.trials} trials" if self.trials else "as many trials as its plan has"
+        if self.repeats > 1:
+            count += f", each run with up to {self.repeats} seeds"
         lines = [f"{self.tuner} would {aims} with {count}.", "", space_table(self.space), ""]
         lines.append(f"Size: {_size(self.space)}")
         for origin, values in self.first:

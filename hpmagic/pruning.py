@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hpmagic.errors import OptionError
 from hpmagic.execution.outcome import Pruned
 from hpmagic.language.cell import TunableCell
+from hpmagic.loading import load_optuna
 from hpmagic.records import (
     Direction,
     Event,
@@ -229,6 +230,7 @@ class OptunaPruner:
         warmup: int | None = None,
         min_steps: int | None = None,
     ) -> None:
+        load_optuna()
         kind = _KINDS[name]
         self.name = name
         self._objective = objective.name

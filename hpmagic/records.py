@@ -22,6 +22,7 @@ __all__ = [
     "Objective",
     "Origin",
     "Output",
+    "Repeat",
     "Report",
     "StudyFinished",
     "StudyInfo",
@@ -106,6 +107,21 @@ class Output:
         return bool(self.stdout or self.stderr or self.figures or self.traceback)
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One run among several of a trial, with a seed of its own.
+
+    ``metrics`` holds the last value of each metric and ``values`` what counts of the objectives, by
+    name. ``start`` is seconds since the epoch and ``duration`` seconds.
+    """
+
+    seed: int
+    metrics: Mapping[str, float]
+    values: Mapping[str, float]
+    start: float
+    duration: float
+
+
 @dataclass(frozen=True)
 class Trial:
     """One run of the cell with one set of values.
@@ -133,6 +149,8 @@ class Trial:
     run_id: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     """Further facts of the trial as short texts, such as where it stopped early."""
+    repeats: tuple[Repeat, ...] = ()
+    """The runs whose means the values are; empty where each trial runs once."""
 
     @property
     def value(self) -> float | None:
@@ -162,6 +180,8 @@ class StudyInfo:
     """The line that started the study, such as ``%%tune bayes --trials 40``."""
     source_name: str = ""
     """The notebook or script, as far as it is known."""
+    repeats: int = 1
+    """How often each configuration runs, at most, each time with another seed."""
     remarks: tuple[str, ...] = ()
     """What the person should know before it starts: a size, a choice made for them."""
 

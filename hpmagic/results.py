@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpmagic.errors import HpmagicError
 from hpmagic.ranking import best_trial, default_trial, gain, pareto_front
 from hpmagic.records import Objective, StudyRecord, Trial
+from hpmagic.repeats import indistinguishable, standard_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +130,44 @@ class Study:
     def best_params(self) -> dict[str, Any]:
         """The best trial's values by name."""
         return dict(self.best.params)
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of the best trial's mean; None where it ran only once."""
+        best = best_trial(self.record.trials, self.objectives)
+        return None if best is None else standard_error(best, self.objectives[0])
+
+    @property
+    def indistinguishable(self) -> pd.DataFrame:
+        """The rows of `trials` that repeats cannot tell apart from the best one.
+
+        A one-sided t-test over the seeds is not 95% sure that they are worse. Empty without
+        ``--repeats``.
+        """
+        close = indistinguishable(self.record.trials, self.objectives[0])
+        table = self.trials
+        return table[table["number"].isin([t.number for t in close])].reset_index(drop=True)
+
+    def repeats(self) -> pd.DataFrame:
+        """The runs of repeated trials, one row a run: ``number``, ``seed``, ``metrics.*``,
+        ``start`` (UTC), ``duration`` (seconds).
+        """
+        import pandas as pd
+
+        runs = [(trial.number, repeat) for trial in self.record.trials for repeat in trial.repeats]
+        names = dict.fromkeys(name for _, repeat in runs for name in repeat.metrics)
+        starts = [round(r.start * 1000) for _, r in runs]
+        columns: dict[str, Any] = {
+            "number": pd.Series([number for number, _ in runs], dtype="int64"),
+            "seed": pd.Series([r.seed for _, r in runs], dtype="int64"),
+        }
+        for name in names:
+            found = [r.metrics.get(name, float("nan")) for _, r in runs]
+            columns[f"metrics.{name}"] = pd.Series(found, dtype="float64")
+        stamps = pd.Series(starts, dtype="int64")
+        columns["start"] = pd.to_datetime(stamps, unit="ms", utc=True)
+        columns["duration"] = pd.Series([r.duration for _, r in runs], dtype="float64")
+        return pd.DataFrame(columns)
 
     @property
     def front(self) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from hpmagic.records import (
     TrialStarted,
     TrialState,
 )
+from hpmagic.repeats import Race, joined
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, Tuner
 from hpmagic.tuners.tree import ExecutionTree
@@ -129,6 +130,7 @@ class _Loop:
         self.judge = judge
         self.enough = enough
         self.heeded = frozenset([info.objectives[0].name] if judge is not None else [])
+        self.race = Race(info.repeats, info.objectives[0])
         self.most_at_once = _combinations(info)
         self.branches = any(p.conditional for p in info.space.values())
         self.begun = 0
@@ -159,6 +161,7 @@ class _Loop:
             walk.end(complete=True)
             if beats(trial, self.best, self.info.objectives[0]):
                 self.best = trial
+            self.race.learn(trial)
             self.tuner.tell(trial)
 
     def run(self, plan: list[Planned], limits: Limits, stop: Callable[[], bool]) -> StudyResult:
@@ -192,7 +195,16 @@ class _Loop:
             if end is not None and (end.state != "complete" or not self.running):
                 return end
             number, outcome = self.engine.wait()
-            trial = self.record(self.running.pop(number), outcome)
+            conversation = self.running[number]
+            if self.info.repeats > 1:
+                conversation.outcomes.append(outcome)
+                if not stop() and self.race.goes_on(conversation.origin, conversation.outcomes):
+                    conversation.again()
+                    self.engine.start(conversation)
+                    continue
+                outcome = joined(conversation.outcomes, self.info.objectives)
+            del self.running[number]
+            trial = self.record(conversation, outcome)
             if trial.state is TrialState.INTERRUPTED:
                 return self.stopped()
             if len(self.errors) == HOPELESS == len(self.trials):
@@ -277,6 +289,7 @@ class _Loop:
             rng=np.random.default_rng([self.info.seed, 0x6E6F76, self.begun]),
             hear=self.hear,
             heeded=self.heeded,
+            repeats=self.info.repeats > 1,
         )
         self.begun += 1
         self.next_number += 1
@@ -302,6 +315,7 @@ class _Loop:
             self.best, self.best_outcome = trial, outcome
             self.engine.keep(trial.number)
         self.emit(TrialFinished(trial))
+        self.race.learn(trial)
         self.tuner.tell(trial)
         return trial
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, overload
 
+from hpmagic.display.edges import edge_advice
 from hpmagic.display.words import abridged, clean, count, duration, isolated, number, range_text
-from hpmagic.distributions import Distribution, Int, LogUniform, Uniform
 from hpmagic.effects import Effect, Importance, importances
 from hpmagic.ranking import best_trial, default_trial
 from hpmagic.records import StudyRecord, Trial, TrialState
+from hpmagic.repeats import indistinguishable, standard_error
 from hpmagic.savings import savings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Finding", "Findings", "edge_advice", "findings", "saved_text"]
+__all__ = ["Finding", "Findings", "findings", "saved_text"]
 
-_EDGE = 0.02
 _LITTLE = 0.03
 _SHARED = 0.1
 _SURE = 0.5
@@ -30,9 +30,8 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind`` is importance, interaction, flat, edge, constant, default, failures or pruning.
-
-    ``text`` says it in a sentence. ``names`` are the hyperparameters that it is about.
+    """``kind`` is importance, interaction, flat, edge, constant, default, repeats, failures or
+    pruning. ``text`` says it in a sentence. ``names`` are the hyperparameters that it is about.
     """
 
     kind: str
@@ -114,7 +113,7 @@ def _findings(record: StudyRecord) -> Findings:
         complete = [t for t in record.trials if t.state is TrialState.COMPLETE and t.values]
         constant = _constant(complete, objectives[0].name)
         shares = None if constant else importances(complete, objectives[0])
-        found += [constant, _default(record, best)]
+        found += [constant, _repeats(record, best), _default(record, best)]
         found += _importance(shares, record)
         if len(objectives) == 1 and shares is not None and shares.clear:
             found += _edges(record, best, shares)
@@ -242,82 +241,6 @@ def _edges(record: StudyRecord, best: Trial, shares: Importance) -> list[Finding
     return found
 
 
-def edge_advice(distribution: Distribution, value: object) -> tuple[str, str] | None:
-    """("top" or "bottom", the range to try instead) for a value at an end that can be moved.
-
-    The new range is as wide as the old one with the best value near its middle. Natural ends stay:
-    0 and 1 of a fraction, 0 or 1 of a count.
-
-    >>> edge_advice(LogUniform(1e-5, 0.1), 0.1)
-    ('top', 'loguniform(1e-3, 10)')
-    >>> edge_advice(Uniform(0.0, 1.0), 0.99) is None
-    True
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if not isinstance(distribution, LogUniform | Uniform | Int) or (distribution.size or 99) < 4:
-        return None
-    low, high = float(distribution.low), float(distribution.high)
-    if not low <= value <= high:
-        return None
-    log = isinstance(distribution, LogUniform) or getattr(distribution, "log", False)
-    share = math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
-    if _EDGE < share < 1 - _EDGE:
-        return None
-    end = "bottom" if share <= _EDGE else "top"
-    if end == "bottom" and _natural_bottom(distribution, low, log):
-        return None
-    if end == "top" and isinstance(distribution, Uniform) and low >= 0 and high == 1:
-        return None
-    middle = low if end == "bottom" else high
-    if log:
-        new_low, new_high = middle * math.sqrt(low / high), middle * math.sqrt(high / low)
-    else:
-        half = (high - low) / 2
-        new_low, new_high = middle - half, middle + half
-        if low >= 0 > new_low:
-            new_low = 0.0
-    return end, _spelled(distribution, new_low, new_high)
-
-
-def _natural_bottom(distribution: Distribution, low: float, log: bool) -> bool:
-    if isinstance(distribution, Int):
-        return low in (0, 1)
-    return not log and low == 0
-
-
-def _spelled(distribution: Distribution, low: float, high: float) -> str:
-    if isinstance(distribution, Int):
-        bottom = max(round(low), 1 if distribution.log or distribution.low >= 1 else -(10**9))
-        top = max(round(high), bottom + 1)
-        if distribution.step > 1:
-            step, first = distribution.step, distribution.low
-            bottom = first + math.floor((bottom - first) / step + 0.5) * step
-            bottom = first if bottom < 1 <= first else bottom
-            top = bottom + max(1, math.floor((top - bottom) / step + 0.5)) * step
-        tail = f", step={distribution.step}" if distribution.step > 1 else ""
-        return f"int({bottom}, {top}{tail}{', log=True' if distribution.log else ''})"
-    if isinstance(distribution, Uniform):
-        lattice = f", step={_plain(distribution.step)}" if distribution.step is not None else ""
-        return f"uniform({_plain(low)}, {_plain(high)}{lattice})"
-    return f"loguniform({_power(low)}, {_power(high)})"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.2g}" if abs(value) < 100 else f"{value:.3g}".replace("e+0", "e")
-
-
-def _power(value: float) -> str:
-    """One digit in the form that people type: 1e-3, 0.1, 10, 3e4."""
-    exponent = math.floor(math.log10(value) + 1e-9)
-    digit = round(value / 10.0**exponent)
-    if digit == 10:
-        digit, exponent = 1, exponent + 1
-    if -2 <= exponent <= 2:
-        return f"{digit * 10.0**exponent:g}"
-    return f"{digit}e{exponent}"
-
-
 def _default(record: StudyRecord, best: Trial) -> Finding | None:
     default = default_trial(record.trials)
     if default is None or default.values is None or best.values is None:
@@ -327,6 +250,24 @@ def _default(record: StudyRecord, best: Trial) -> Finding | None:
         text = f"Your own values were the best: none of {count(others, 'other trial')} beat them."
         return Finding("default", text)
     return None
+
+
+def _repeats(record: StudyRecord, best: Trial) -> Finding | None:
+    objective = record.info.objectives[0]
+    error = standard_error(best, objective)
+    if error is None or best.value is None:
+        return None
+    text = (
+        f"{_name(objective.name)} of trial {best.number} is {number(best.value)} ± "
+        f"{number(error, 2)}: mean and standard error of {len(best.repeats)} repeats. "
+    )
+    close = [f"{t.number}" for t in indistinguishable(record.trials, objective)]
+    if not close:
+        return Finding("repeats", text + "Every other trial is worse beyond chance (95% sure).")
+    more = [f"{len(close) - 8} more"] if len(close) > 8 else []
+    named = _and([*close[:8], *more])
+    trials = "Trial" if len(close) == 1 else "Trials"
+    return Finding("repeats", f"{text}{trials} {named} cannot be told apart from it.")
 
 
 def _constant(complete: Sequence[Trial], name: str) -> Finding | None:

@@ -30,6 +30,11 @@ class Conversation(Protocol):
         """The metrics whose reports are judged: such a report waits for its answer."""
         ...
 
+    @property
+    def seed(self) -> int | None:
+        """The seed of this repeat of the trial; None where nothing is repeated."""
+        ...
+
     def draw(self, parameter: Parameter) -> Any:
         """The value of a hyperparameter, or `WRITTEN`; asked again, the same value.
 

@@ -211,7 +211,8 @@ class ClusterEngine:
                 conversation.again()
             trial.attempt = mail.attempt
             number = conversation.number
-            run = Run(number, conversation.heeded, self._seconds, self._mlflow_run(number))
+            mlflow = self._mlflow_run(number)
+            run = Run(number, conversation.heeded, self._seconds, mlflow, conversation.seed)
             self._transport.reply(mail, self._exchange.pack(run))
             return None
         if mail.attempt != trial.attempt:

@@ -61,7 +61,7 @@ class LocalEngine:
         conversation, self._next = self._next, None
         assert conversation is not None
         with self._around(conversation.number), deadline(self._seconds):
-            outcome = self._runner.run(_Draw(conversation), conversation.report)
+            outcome = self._runner.run(_Draw(conversation), conversation.report, conversation.seed)
         if isinstance(outcome.error, _TunerFault):
             assert outcome.error.__cause__ is not None
             raise outcome.error.__cause__

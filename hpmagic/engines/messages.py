@@ -58,6 +58,7 @@ class Run:
     heeded: frozenset[str]
     seconds: float | None
     mlflow: MlflowRun | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

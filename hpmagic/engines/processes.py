@@ -100,7 +100,8 @@ class ProcessEngine:
         self._busy[child] = _Work(conversation)
         self._set_limit(child)
         number = conversation.number
-        run = Run(number, conversation.heeded, self._seconds, self._mlflow_run(number))
+        mlflow = self._mlflow_run(number)
+        run = Run(number, conversation.heeded, self._seconds, mlflow, conversation.seed)
         child.send(self._exchange.pack(run))
 
     def wait(self) -> tuple[int, TrialOutcome]:

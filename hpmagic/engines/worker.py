@@ -165,7 +165,7 @@ class _Session:
                         assert isinstance(other, GoOn)
 
         with _mlflow_run(run.mlflow), deadline(run.seconds):
-            outcome = self.last = self.runner.run(draw, report)
+            outcome = self.last = self.runner.run(draw, report, run.seed)
         light = replace(
             outcome,
             params={n: self._sendable(v) for n, v in outcome.params.items() if n in found},

@@ -62,6 +62,7 @@ class TrialHooks:
 
     ``draw`` and ``report`` are the study's; they are called within ``outside()``, where the
     notebook's own streams are in place. ``show`` displays the value of the cell's last expression.
+    ``seed`` is the repeat's; None where nothing is repeated.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class TrialHooks:
         *,
         show: Callable[[Any], None] = lambda _: None,
         outside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        seed: int | None = None,
     ) -> None:
         self.show = show
+        self.seed = seed
         self.drawn: dict[str, _Drawn] = {}
         self.reports: list[Report] = []
         self.stopped_early: list[str] = []

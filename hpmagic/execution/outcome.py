@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from hpmagic.distributions import Distribution
-from hpmagic.records import Output, Report, TrialState
+from hpmagic.records import Output, Repeat, Report, TrialState
 from hpmagic.space import Parameter
 
 __all__ = ["WRITTEN", "DrawValue", "Pruned", "Runner", "TrialOutcome", "TrialTimeout"]
@@ -62,13 +62,20 @@ class TrialOutcome:
     reason: str = ""
     output: Output = field(default_factory=Output)
     notes: Mapping[str, str] = field(default_factory=dict)
+    repeats: tuple[Repeat, ...] = ()
+    """The runs that this one sums up, if there were several."""
 
 
 class Runner(Protocol):
     """Runs the cell once, from the state in which the study began."""
 
-    def run(self, draw: DrawValue, report: Callable[[Report], None]) -> TrialOutcome:
+    def run(
+        self, draw: DrawValue, report: Callable[[Report], None], seed: int | None = None
+    ) -> TrialOutcome:
         """Run the cell. Never raises for what the cell does.
+
+        ``seed`` is what the global random states are seeded with, and what `hpmagic.seed` is in the
+        cell; when None the states are those at the study's start, and the seed is 0.
 
         ``report`` may raise `Pruned` to end the trial. Any other `BaseException` that is not an
         `Exception`, from either function, ends the trial and is the outcome's ``error``.

@@ -17,6 +17,7 @@ from hpmagic.execution.isolation import Isolation
 from hpmagic.execution.namespace import Namespace
 from hpmagic.execution.objectives import Metrics
 from hpmagic.execution.outcome import DrawValue, Pruned, TrialOutcome
+from hpmagic.execution.seeds import set_seeds
 from hpmagic.execution.tracebacks import plain_text, provide_source, reason_of, strip_frames
 from hpmagic.language.cell import TunableCell
 from hpmagic.records import Objective, Report, TrialState
@@ -58,10 +59,17 @@ class KernelRunner:
         self._isolation = Isolation()
         provide_source(cell)
 
-    def run(self, draw: DrawValue, report: Callable[[Report], None]) -> TrialOutcome:
+    def run(
+        self, draw: DrawValue, report: Callable[[Report], None], seed: int | None = None
+    ) -> TrialOutcome:
         """See `Runner.run`."""
         hooks = TrialHooks(
-            self._cell, draw, report, show=self._capture.show, outside=self._capture.outside
+            self._cell,
+            draw,
+            report,
+            show=self._capture.show,
+            outside=self._capture.outside,
+            seed=seed,
         )
         with held():
             start, clock = time.time(), time.perf_counter()
@@ -103,6 +111,8 @@ class KernelRunner:
         """Run the cell; put everything back; say what it bound and how it ended."""
         error: BaseException | None = None
         self._isolation.begin()
+        if hooks.seed is not None:
+            set_seeds(hooks.seed)
         self._namespace.variables[self._program.hidden] = hooks
         try:
             with self._capture.trial():

@@ -22,6 +22,7 @@ from hpmagic.records import (
     Objective,
     Origin,
     Output,
+    Repeat,
     Report,
     StudyInfo,
     Trial,
@@ -36,6 +37,8 @@ __all__ = [
     "output_from_blobs",
     "output_to_blobs",
     "pack",
+    "repeats_from_json",
+    "repeats_to_json",
     "reports_of",
     "trial_from_json",
     "trial_to_json",
@@ -88,6 +91,7 @@ def info_to_json(info: StudyInfo) -> dict[str, Any]:
         "fingerprint": info.fingerprint,
         "start": info.start,
         "pruner": info.pruner,
+        "repeats": info.repeats,
         "command": info.command,
         "source_name": info.source_name,
         "remarks": list(info.remarks),
@@ -115,6 +119,7 @@ def info_from_json(data: Mapping[str, Any]) -> StudyInfo:
             fingerprint=str(data["fingerprint"]),
             start=float(data["start"]),
             pruner=str(data["pruner"]),
+            repeats=int(data.get("repeats", 1)),
             command=str(data["command"]),
             source_name=str(data["source_name"]),
             remarks=tuple(map(str, data["remarks"])),
@@ -151,6 +156,7 @@ def trial_to_json(
         "duration": trial.duration,
         "reason": trial.reason,
         "notes": dict(trial.notes),
+        "repeats": repeats_to_json(trial.repeats),
     }
 
 
@@ -169,16 +175,41 @@ def trial_from_json(data: Mapping[str, Any], known: Mapping[str, Distribution]) 
             params=params,
             distributions={n: others[n] if n in others else known[n] for n in params},
             values=None if data["values"] is None else tuple(map(float, data["values"])),
-            metrics={str(name): float(value) for name, value in data["metrics"].items()},
+            metrics=_floats(data["metrics"]),
             curves=curves_of(reports_of(data)),
             origin=Origin(data["origin"]),
             start=float(data["start"]),
             duration=float(data["duration"]),
             reason=str(data["reason"]),
             notes={str(name): str(text) for name, text in data["notes"].items()},
+            repeats=repeats_from_json(data.get("repeats", [])),
         )
     except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise ValueError(f"not a trial: {error!r}") from error
+
+
+def repeats_to_json(repeats: Sequence[Repeat]) -> list[Any]:
+    """The repeats of a trial."""
+    return [[r.seed, dict(r.metrics), dict(r.values), r.start, r.duration] for r in repeats]
+
+
+def repeats_from_json(data: Any) -> tuple[Repeat, ...]:
+    """What `repeats_to_json` wrote.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    try:
+        return tuple(
+            Repeat(int(seed), _floats(metrics), _floats(values), float(start), float(duration))
+            for seed, metrics, values, start, duration in data
+        )
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"not the repeats of a trial: {error!r}") from error
+
+
+def _floats(data: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in data.items()}
 
 
 def reports_of(data: Mapping[str, Any]) -> list[Report]:

@@ -30,6 +30,7 @@ from hpmagic.tracking.codec import (
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.naming import free_name, settle_name
 from hpmagic.tracking.place import Place
+from hpmagic.tracking.repeat_runs import deliver_repeats
 from hpmagic.tracking.schema import Kind, MlflowTag, Tag
 from hpmagic.tracking.store import Point, Store, first_line, is_final
 
@@ -133,6 +134,8 @@ class Delivery:
         self._clock = clock
         self._parent_ready = False
         self._running: dict[int, _Running] = {}
+        self._tried: set[int] = set()
+        """Trials of whose repeats the store may have some."""
         self._best: dict[str, float] = {}
         self._points: list[Point] = []
         self._parent_told = 0.0
@@ -355,6 +358,9 @@ class Delivery:
         run_id = self.run_ids[number]
         self._log(run_id, points, facts.params, tags)
         self.store.put(run_id, {**facts.files, **runs.output_files(output)})
+        doubted = self._runs.doubted or number in self._tried
+        self._tried.add(number)
+        deliver_repeats(self.store, trial, run_id, self._common, doubted=doubted)
         end = schema.milliseconds(trial.start + trial.duration)
         self.store.end_run(run_id, schema.STATUS[trial.state], end)
         self._runs.done.add(number)

@@ -137,8 +137,8 @@ class Ledger:
 
     def _reported(self, number: int, report: Report) -> None:
         running = self.running.get(number)
-        if running is None:
-            return
+        if running is None or self.header is None or self.header.info.repeats > 1:
+            return  # what counts of a repeated trial are means, known at its end
         running.reports.append(report)
         if report.time - running.flushed >= FLUSH:
             new = running.reports[running.written :]

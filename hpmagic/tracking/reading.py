@@ -15,6 +15,7 @@ from hpmagic.records import (
     Direction,
     Objective,
     Origin,
+    Repeat,
     StudyFinished,
     StudyInfo,
     Trial,
@@ -22,7 +23,7 @@ from hpmagic.records import (
 )
 from hpmagic.space import SearchSpace
 from hpmagic.tracking import schema
-from hpmagic.tracking.codec import info_from_json, unpack
+from hpmagic.tracking.codec import info_from_json, repeats_from_json, unpack
 from hpmagic.tracking.runs import OWN_PARAMS
 from hpmagic.tracking.schema import Tag, key
 
@@ -187,7 +188,15 @@ def trial_of(
         reason=tags.get(Tag.REASON, ""),
         run_id=run.info.run_id,
         notes=notes,
+        repeats=_repeats(record),
     )
+
+
+def _repeats(record: Mapping[str, Any]) -> tuple[Repeat, ...]:
+    try:
+        return repeats_from_json(record.get("repeats", []))
+    except ValueError:
+        return ()
 
 
 def columns_of(run: Any) -> dict[str, list[str]]:

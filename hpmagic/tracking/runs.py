@@ -12,13 +12,13 @@ from hpmagic.distributions import Distribution, is_literal, label_of, literal_te
 from hpmagic.ranking import best_trial
 from hpmagic.records import Objective, Output, Report, StudyInfo, Trial, TrialState
 from hpmagic.tracking import schema
-from hpmagic.tracking.codec import info_to_json, pack
+from hpmagic.tracking.codec import info_to_json, pack, repeats_to_json
 from hpmagic.tracking.schema import MOST_PARAM, MOST_TAG, Artifact, Kind, MlflowTag, Tag, key
 from hpmagic.tracking.store import Point
 
 __all__ = ["RunFacts", "best_tags", "child_facts", "known_of", "output_files", "parent_facts"]
 
-OWN_PARAMS = ("tuner", "trials", "seed", "direction", "objective", "pruner")
+OWN_PARAMS = ("tuner", "trials", "seed", "direction", "objective", "pruner", "repeats")
 """Params of a parent run that are the study's; a constant of the cell gives way to them."""
 
 
@@ -77,6 +77,8 @@ def _parent_params(info: StudyInfo) -> dict[str, str]:
         "objective": ", ".join(o.name for o in info.objectives),
         "pruner": info.pruner,
     }
+    if info.repeats > 1:
+        own["repeats"] = str(info.repeats)
     options = {f"tuner.{name}": label_of(value) for name, value in info.tuner_options.items()}
     constants = {
         f"cell.{name}" if name in OWN_PARAMS else name: label_of(value)
@@ -137,6 +139,8 @@ def child_facts(
         record["distributions"] = distributions
     if list(trial.params) != [name for name in known if name in trial.params]:
         record["drawn"] = list(trial.params)
+    if trial.repeats:
+        record["repeats"] = repeats_to_json(trial.repeats)
     if exact:
         record["exact"] = True
     tags = {

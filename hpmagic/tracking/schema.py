@@ -1,7 +1,8 @@
 """How a study is spelled in MLflow: every tag, the names MLflow refuses, its limits.
 
-Parent run: one study. Child run: one trial. What a person reads is in plain params, metrics and
-tags; `Tag.RECORD` of a child and `Tag.INFO` of a parent hold in JSON what these cannot say exactly.
+Parent run: one study. Child run: one trial; under it, where trials are repeated, one run a repeat.
+What a person reads is in plain params, metrics and tags; `Tag.RECORD` of a child and `Tag.INFO` of
+a parent hold in JSON what these cannot say exactly.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Kind:
 
     STUDY: Final = "study"
     TRIAL: Final = "trial"
+    REPEAT: Final = "repeat"
 
 
 class Tag:
@@ -84,6 +86,8 @@ class Tag:
 
     NUMBER: Final = "hpmagic.trial"
     ORIGIN: Final = "hpmagic.origin"
+    SEED: Final = "hpmagic.seed"
+    """Which repeat of a trial a run is."""
     RECORD: Final = "hpmagic.record"
     NOTE: Final = "hpmagic.note."
     """Prefix: a further fact of the trial."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpmagic.loading import load_optuna
 from hpmagic.records import Origin, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import TunerContext
@@ -148,8 +149,7 @@ class TpeTuner(OptunaTuner):
     """
 
     def __init__(self, context: TunerContext) -> None:
-        from optuna.samplers import TPESampler
-
+        samplers = load_optuna().samplers
         one = len(context.objectives) == 1
         branches = one and any(
             p.conditional or p.distribution is None or "{" in p.name
@@ -157,7 +157,7 @@ class TpeTuner(OptunaTuner):
         )
         super().__init__(
             context,
-            lambda seed: TPESampler(
+            lambda seed: samplers.TPESampler(
                 seed=seed, multivariate=one, group=branches, constant_liar=True
             ),
         )
@@ -171,15 +171,14 @@ class CmaesTuner(OptunaTuner):
     """
 
     def __init__(self, context: TunerContext) -> None:
-        from optuna.samplers import CmaEsSampler, TPESampler
-
+        samplers = load_optuna().samplers
         adapted, others = _adaptable(context.space)
         super().__init__(
             context,
-            lambda seed: CmaEsSampler(
+            lambda seed: samplers.CmaEsSampler(
                 seed=seed,
                 warn_independent_sampling=False,
-                independent_sampler=TPESampler(seed=seed, multivariate=False),
+                independent_sampler=samplers.TPESampler(seed=seed, multivariate=False),
             ),
             always=adapted,
         )
@@ -199,10 +198,11 @@ class Nsga2Tuner(OptunaTuner):
     """
 
     def __init__(self, context: TunerContext) -> None:
-        from optuna.samplers import NSGAIISampler
-
+        samplers = load_optuna().samplers
         population = min(max((context.trials or 300) // 6, 8), 50)
-        super().__init__(context, lambda seed: NSGAIISampler(seed=seed, population_size=population))
+        super().__init__(
+            context, lambda seed: samplers.NSGAIISampler(seed=seed, population_size=population)
+        )
 
 
 def _adaptable(space: SearchSpace) -> tuple[list[Parameter], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -171,8 +172,16 @@ class Notebook:
 
     def run_all(self) -> None:
         """Run > Run All Cells, without waiting for their end."""
-        self.page.click("text=Run >> nth=0")
-        self.page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
+        for _ in range(3):  # the menu does nothing while JupyterLab still looks for its notebook
+            self.page.click("text=Run >> nth=0")
+            self.page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
+            with contextlib.suppress(Exception):
+                self.page.wait_for_function(
+                    "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+                    ".some(e => /\\[[*\\d]/.test(e.innerText))",
+                    timeout=10_000,
+                )
+                return
 
     def outputs(self) -> list[str]:
         """The text of each code cell's output area."""

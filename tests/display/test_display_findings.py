@@ -10,7 +10,8 @@ import simulated
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpmagic.display.findings import edge_advice, findings
+from hpmagic.display.edges import edge_advice
+from hpmagic.display.findings import findings
 from hpmagic.distributions import Choice, Int, LogUniform, Uniform
 from hpmagic.effects import importances
 from hpmagic.records import (

@@ -79,7 +79,9 @@ class ProgramRunner:
         self.published: list[TrialOutcome] = []
         self.runs = 0
 
-    def run(self, draw: DrawValue, report: Callable[[Report], None]) -> TrialOutcome:
+    def run(
+        self, draw: DrawValue, report: Callable[[Report], None], seed: int | None = None
+    ) -> TrialOutcome:
         cell = Cell(self.program.space, draw, report)
         state, error, finals = TrialState.COMPLETE, None, {}
         self.runs += 1
