@@ -204,6 +204,8 @@ def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepare
         space, objectives, trials, seed, tree, tries, config.tuner_options, warm.studies
     )
     tuner = kind.make(context)
+    if warm.studies and not getattr(tuner, "uses_earlier", True):
+        warm = WarmStart(remark="warm start: not needed, since every combination runs")
     plan = [Planned(Origin.DEFAULT)] if config.default else []
     combinations = getattr(tuner, "combinations", ())
     plan += [Planned(Origin.TRY, values) for values in (*tries, *combinations)]
@@ -259,6 +261,9 @@ def _warm_start(
         return WarmStart()
     if not kind.learns_from_earlier:
         raise OptionError(f"--warm-start is for bayes and auto: {kind.name} cannot make use of it")
+    if len(objectives) > 1:
+        names = ", ".join(objective.name for objective in objectives)
+        raise OptionError(f"--warm-start is for one objective, but the cell has {names}")
     from hpmagic.tracking.store import check_store
 
     check_store()

@@ -165,7 +165,8 @@ class AutoTuner:
     """Hands over to the tuner that `choose` names, and to another when `successor` names one.
 
     When to change depends on the trials told alone, so a resumed study changes where the
-    uninterrupted one does. ``remark`` is a new one then.
+    uninterrupted one does. ``remark`` is a new one then. ``uses_earlier`` says whether the tuner
+    chosen first makes use of earlier studies.
     """
 
     remark: str
@@ -178,6 +179,7 @@ class AutoTuner:
         self._told: list[Trial] = []
         self._met: set[str] = set()
         self.size = getattr(self._tuner, "size", None)
+        self.uses_earlier = get_tuner(self._name).learns_from_earlier
         self.remark = f"auto: {self._name}, because {why}" if context.space else ""
 
     def ask(self) -> Proposal | None:

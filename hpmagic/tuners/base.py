@@ -30,11 +30,12 @@ class Proposal(Protocol):
 class Tuner(Protocol):
     """Proposes the next trial from those that have ended.
 
-    A tuner may have three attributes more. ``remark`` is a sentence that is shown before the first
+    A tuner may have four attributes more. ``remark`` is a sentence that is shown before the first
     trial; when it is another one later, that is noted with the trial whose values came with it.
     ``size`` is how many trials it will propose at most, None when that is unknown.
     ``combinations`` are values by name that the study runs itself, after the person's tries; what
-    a combination leaves out is as written in the code.
+    a combination leaves out is as written in the code. ``uses_earlier`` False says that this study
+    has no use for `TunerContext.earlier`.
     """
 
     def ask(self) -> Proposal | None:

@@ -184,6 +184,13 @@ def test_a_warm_start_goes_along_with_a_resumption(store):
     assert len({tuple(t.params.values()) for t in study.record.trials}) == 9
 
 
+def test_a_study_that_runs_everything_needs_no_reminding(store):
+    """Where `auto` takes the grid, nothing is said to have been learned."""
+    tune(OTHER, study="teacher")
+    study = tune(OTHER, "auto", trials=50, warm_start="auto")
+    assert warm_remark(study) == "warm start: not needed, since every combination runs"
+
+
 def test_what_cannot_be_learned_from_is_refused(store):
     """An unknown name, a study without anything in common, a tuner that does not learn."""
     tune(OTHER, study="stranger")
@@ -193,3 +200,5 @@ def test_what_cannot_be_learned_from_is_refused(store):
         tune(CELL, warm_start="stranger")
     with pytest.raises(OptionError, match="for bayes and auto: random cannot make use of it"):
         tune(CELL, "random", warm_start="auto")
+    with pytest.raises(OptionError, match="for one objective, but the cell has loss, depth"):
+        tune(CELL, "auto", warm_start="auto", minimize=["loss", "depth"])
