@@ -27,6 +27,8 @@ _FIRST = 4
 """Sobol points before the first model, besides what a person chose."""
 _PER_BRANCH, _MOST_FIRST = 2, 10
 """With branches, so many for each value of the largest choice, but no more than this in all."""
+_NEAR = 0.3
+"""With branches, how far the first points go from the written values, in parts of the whole way."""
 _STARTS = 2
 """The best points of earlier studies that are tried first; one Sobol point comes after them."""
 _DOUBT, _FADED = 3, 25
@@ -69,6 +71,7 @@ class BayesTuner:
     def __init__(self, context: TunerContext) -> None:
         self._context = context
         self._sign = context.objectives[0].direction.sign
+        self._branches = any(parameter.conditional for parameter in context.space.values())
         self._columns: dict[str, Column] = {}
         self._trials: list[Trial] = []
         self._told: list[Observation] = []
@@ -127,7 +130,7 @@ class BayesTuner:
         """
         if self._starts():
             return len(self._starts()) + _FIRST
-        if not any(parameter.conditional for parameter in self._context.space.values()):
+        if not self._branches:
             return _FIRST
         choices = [c.levels for c in self._columns.values() if not c.ordered]
         widest = max((len(levels) for levels in choices if levels is not None), default=0)
@@ -176,7 +179,23 @@ class BayesTuner:
             return {}
         rng = np.random.default_rng([self._context.seed, _TAG])
         points = qmc.Sobol(len(names), scramble=True, rng=rng).random(_next_power(number + 1))
-        return dict(zip(names, map(float, points[number]), strict=True))
+        units = dict(zip(names, map(float, points[number]), strict=True))
+        return self._drawn_in(units) if self._branches else units
+
+    def _drawn_in(self, units: dict[str, float]) -> dict[str, float]:
+        """Ordered values moved towards the written ones.
+
+        The first points are to tell branches apart, and a branch is to be judged by sensible
+        values, not by the ends of its ranges.
+        """
+        default = next((t for t in self._trials if t.origin is Origin.DEFAULT), None)
+        written = {} if default is None else self._digest(default).units
+        return {
+            name: written[name] + _NEAR * (unit - written[name])
+            if name in written and self._columns[name].ordered
+            else unit
+            for name, unit in units.items()
+        }
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
         columns = list(self._columns.values())
