@@ -147,7 +147,7 @@ def steady(ends: list[float]) -> float:
 
 def memory_per_worker(data: np.ndarray, rounds: int) -> None:
     """What a worker has for itself: its proportional share, less its share of the mapped data."""
-    from hpmagic.engines.parcel import RunnerSpec
+    from hpmagic.engines.parcel import RunnerSpec, pack
     from hpmagic.engines.processes import ProcessEngine
     from hpmagic.execution.ranges import known_space
     from hpmagic.language import parse_cell
@@ -157,7 +157,9 @@ def memory_per_worker(data: np.ndarray, rounds: int) -> None:
         part = data[: megabytes * 131_072] if megabytes else data[:512].copy()
         namespace = {"__name__": "__main__", "work": work, "rounds": rounds, "data": part}
         spec = RunnerSpec(cell, cell.objectives)
-        engine = ProcessEngine(spec, namespace, 2, space=known_space(cell, namespace))
+        engine = ProcessEngine(
+            pack(spec, namespace), namespace, 2, space=known_space(cell, namespace)
+        )
         try:
             wait_until_idle(engine)
             for pid in engine.pids:

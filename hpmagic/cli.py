@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     verb("run", None, "run a notebook or script, its tune cells as studies")
     space = verb("space", _space, "list what a file tunes; evaluates nothing")
     space.add_argument("file", type=Path, metavar="FILE")
+    space.add_argument(
+        "--from",
+        dest="source",
+        choices=("colab", "wandb"),
+        help="print the forms of a Colab notebook, or a W&B sweep's YAML, as annotated lines",
+    )
     studies = verb("studies", _studies, "list the studies in MLflow, the newest first")
     studies.add_argument("--json", action="store_true", help="as JSON")
     trials = verb("trials", _trials, "a study's trials as a table")
@@ -136,6 +142,8 @@ def _run(words: list[str]) -> int:
 def _space(known: argparse.Namespace) -> int:
     from hpmagic.display.text import space_table
 
+    if known.source is not None:
+        return _converted(known.source, known.file)
     place = 0
     for cell in read_cells(known.file):
         place += cell.header is not None
@@ -152,6 +160,17 @@ def _space(known: argparse.Namespace) -> int:
         print(f"  {aims or 'no objective is annotated'}\n")
         for lint in tunable.lints:
             print(f"{known.file}: warning: {lint}", file=sys.stderr)
+    return OK
+
+
+def _converted(source: str, file: Path) -> int:
+    """Print another tool's space as annotated lines; what there is to say goes beside them."""
+    from hpmagic.imports import convert_file
+
+    converted = convert_file(source, file)
+    print(converted.text, end="")
+    for note in converted.notes:
+        print(f"note: {note}", file=sys.stderr)
     return OK
 
 
@@ -200,10 +219,11 @@ def _readable(table: Any) -> str:
 
 
 def _best(known: argparse.Namespace) -> int:
-    from hpmagic.distributions import is_literal, literal_text
+    from hpmagic.distributions import literal_text
     from hpmagic.results import load
 
-    best = load(known.name, experiment=known.experiment).best
+    study = load(known.name, experiment=known.experiment)
+    best, space = study.best, study.record.info.space
     if known.json:
         facts = {
             "number": best.number,
@@ -217,7 +237,8 @@ def _best(known: argparse.Namespace) -> int:
         print(json.dumps(facts, default=str))
         return OK
     for name, value in best.params.items():
-        print(f"{name} = {literal_text(value) if is_literal(value) else value}")
+        parameter = space.find(name)
+        print(f"{name} = {parameter.spelled(value) if parameter else literal_text(value)}")
     print(f"# {best.objective.name} = {best.value:.6g}, trial {best.number}")
     return OK
 

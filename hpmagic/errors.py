@@ -4,6 +4,7 @@
 
     HpmagicError
     ├── AnnotationError     (SyntaxError)  a ``# tune:`` comment cannot be understood; has a caret
+    │   └── ConversionError                a form or sweep of another tool's; the same
     ├── SpaceError          (ValueError)   a distribution's values break its rule
     ├── OptionError         (ValueError)   a word or value after ``%%tune`` is wrong
     ├── TunerError          (ValueError)   this tuner cannot search this space
@@ -26,6 +27,7 @@ from unicodedata import category, combining, east_asian_width
 
 __all__ = [
     "AnnotationError",
+    "ConversionError",
     "EngineError",
     "HpmagicError",
     "HpmagicWarning",
@@ -105,6 +107,10 @@ class AnnotationError(HpmagicError, SyntaxError):
 
     def __reduce__(self) -> tuple[type[AnnotationError], tuple[str, Place]]:
         return type(self), (self.msg, self.place)
+
+
+class ConversionError(AnnotationError):
+    """A Colab form or a W&B sweep that cannot be understood, with the place of what is wrong."""
 
 
 class SpaceError(HpmagicError, ValueError):

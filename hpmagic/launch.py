@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from hpmagic.engines.opening import check_options, open_engine
 from hpmagic.engines.parcel import RunnerSpec
+from hpmagic.engines.processes import cores
 from hpmagic.errors import OptionError
+from hpmagic.execution.earlier import default_limit
 from hpmagic.execution.interrupt import InterruptGuard, held
 from hpmagic.execution.ranges import known_space
+from hpmagic.execution.reuse.forecast import forecast
 from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
+from hpmagic.loading import load_progress_bars
 from hpmagic.options import StudyConfig
-from hpmagic.plan import Plan
+from hpmagic.plan import Plan, expected_trials
 from hpmagic.pruning import OptunaPruner, Pruner, PrunerChoice, choose_pruner, has_curve
 from hpmagic.records import Listener, Objective, Origin, StudyInfo, StudyRecord
 from hpmagic.replay import NOT_PUBLISHED, publish_best
@@ -51,13 +55,17 @@ DEFAULT_TRIALS = 30
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a study runs: the person's namespace and shell, and who watches."""
+    """Where a study runs: the person's namespace and shell, and who watches.
+
+    ``head`` is what stands above the source in its cell.
+    """
 
     namespace: MutableMapping[str, Any]
     shell: Any = None
     source_name: str = ""
     command: str = ""
     view: Callable[[StudyConfig], Listener] | None = None
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
         trials=ready.trials,
         first=tuple((p.origin, dict(p.values)) for p in ready.plan),
         remarks=_remarks(ready),
+        course=() if config.fresh_trials else forecast(cell, setting.namespace),
         repeats=config.repeats or 1,
     )
 
@@ -114,6 +123,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     from hpmagic.tracking.store import check_store
     from hpmagic.tracking.writer import MlflowWriter
 
+    load_progress_bars()
     ready = prepare(cell, config, setting)
     check_store()
     info = study_info(ready, setting)
@@ -130,7 +140,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     pruner = _pruner(ready)
     try:
         with InterruptGuard() as interrupt:
-            engine = open_engine(config, _spec(ready), setting, ready.space, writer)
+            engine = open_engine(config, _spec(ready, setting), setting, ready.space, writer)
             try:
                 result = run_study(
                     info,
@@ -157,10 +167,23 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     return Launched(Study(_with_runs(result.record, writer)), _error(result, info))
 
 
-def _spec(ready: Prepared) -> RunnerSpec:
+def _spec(ready: Prepared, setting: Setting) -> RunnerSpec:
     marked = {mark.name for mark in ready.cell.marks}
     extra = tuple(o.name for o in ready.objectives if o.name not in marked)
-    return RunnerSpec(ready.cell, ready.objectives, extra)
+    config = ready.config
+    memory = default_limit() if config.cache_memory is None else config.cache_memory
+    jobs = config.jobs or (1 if config.engine == "local" else cores())
+    folders = {Path.cwd()}
+    if setting.source_name:
+        folders.add(Path(setting.source_name).parent)
+    return RunnerSpec(
+        ready.cell,
+        ready.objectives,
+        extra,
+        reuse=not config.fresh_trials,
+        memory=memory // jobs,
+        folders=tuple(folders),
+    )
 
 
 def prepare(cell: TunableCell, config: StudyConfig, setting: Setting) -> Prepared:
@@ -325,7 +348,18 @@ def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
         pruner=ready.pruner.name,
         repeats=ready.config.repeats or 1,
         remarks=_remarks(ready) + lints,
+        head=setting.head,
+        expected=_expected(ready),
     )
+
+
+def _expected(ready: Prepared) -> int | None:
+    """The size of the tuner's own plan, where no number of trials is given."""
+    if ready.trials is not None:
+        return None
+    by_hand = [dict(planned.values) for planned in ready.plan]
+    by_hand += [dict(trial.params) for trial in ready.after.kept]
+    return expected_trials(ready.space, getattr(ready.tuner, "size", None), by_hand)
 
 
 def _remarks(ready: Prepared) -> tuple[str, ...]:

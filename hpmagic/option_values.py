@@ -13,11 +13,14 @@ from hpmagic.pruning import PRUNERS
 
 __all__ = [
     "ENGINES",
+    "ISOLATIONS",
     "PRUNERS",
     "read_amount",
     "read_count",
     "read_duration",
     "read_engine",
+    "read_isolation",
+    "read_memory",
     "read_name",
     "read_pruner",
     "read_resume",
@@ -115,6 +118,33 @@ def read_engine(text: str) -> str:
     if text not in ENGINES:
         raise ValueError(f"takes one of {', '.join(ENGINES)}{nearest(text, ENGINES)}")
     return text
+
+
+ISOLATIONS = ("kernel", "process")
+
+
+def read_isolation(text: str) -> str:
+    """Where trials are kept from each other."""
+    if text not in ISOLATIONS:
+        raise ValueError(f"takes one of {', '.join(ISOLATIONS)}{nearest(text, ISOLATIONS)}")
+    return text
+
+
+_BYTES = {"": 1, "b": 1, "k": 10, "kb": 10, "m": 20, "mb": 20, "g": 30, "gb": 30, "t": 40, "tb": 40}
+
+
+def read_memory(text: str) -> int:
+    """Bytes from ``500MB``, ``2G`` or ``1.5 GB``; 0 keeps nothing.
+
+    >>> read_memory("1.5GB")
+    1610612736
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([kmgt]?i?b?)", text.strip().lower())
+    unit = None if match is None else match[2].replace("i", "")
+    if match is None or unit not in _BYTES:
+        raise ValueError("takes a size such as 500MB or 2GB")
+    power = _BYTES[unit]
+    return int(float(match[1]) * (1 if power == 1 else 2**power))
 
 
 def read_amount(text: str) -> float:

@@ -12,11 +12,14 @@ from typing import Any, NoReturn
 from hpmagic.errors import OptionError, nearest
 from hpmagic.option_values import (
     ENGINES,
+    ISOLATIONS,
     PRUNERS,
     read_amount,
     read_count,
     read_duration,
     read_engine,
+    read_isolation,
+    read_memory,
     read_name,
     read_pruner,
     read_resume,
@@ -47,9 +50,10 @@ class StudyConfig:
     """What a person asked for, understood.
 
     ``timeout`` and ``trial_timeout`` are in seconds; ``jobs`` None is what the engine has room for,
-    one on the local one. ``tries`` are the combinations from ``--try``, values still as text
-    (or as given from Python). ``trials`` and ``timeout`` None mean that the tuner decides.
-    ``resume`` is "yes", or "anyway" when the cell's logic may have changed.
+    one on the local one; ``cache_memory`` is in bytes, None a quarter of what is free. ``tries``
+    are the combinations from ``--try``, values still as text (or as given from Python). ``trials``
+    and ``timeout`` None mean that the tuner decides. ``resume`` is "yes", or "anyway" when the
+    cell's logic may have changed.
     """
 
     tuner: str = "auto"
@@ -80,6 +84,9 @@ class StudyConfig:
     address: str | None = None
     cpus_per_trial: float | None = None
     gpus_per_trial: float | None = None
+    isolation: str | None = None
+    fresh_trials: bool = False
+    cache_memory: int | None = None
     tuner_options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -163,6 +170,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("address", "of a Ray or Dask cluster; a local one otherwise", "ADDRESS", read_text),
     Option("cpus-per-trial", "what a trial takes of the cluster", "N", read_amount),
     Option("gpus-per-trial", "what a trial takes of the cluster, such as 0.5", "N", read_amount),
+    Option(
+        "isolation",
+        "keep trials apart in the kernel come what may, or in a process of their own",
+        "WHERE",
+        read_isolation,
+        values=ISOLATIONS,
+    ),
+    Option("fresh-trials", "run every line in every trial: reuse nothing"),
+    Option(
+        "cache-memory",
+        "what may be kept for reuse, such as 2GB (a quarter of what is free)",
+        "SIZE",
+        read_memory,
+    ),
     Option(
         "repeats",
         "run each configuration with up to K seeds (hpmagic.seed); means are compared",

@@ -157,6 +157,15 @@ class Trial:
         """The first objective's value."""
         return self.values[0] if self.values else None
 
+    @property
+    def from_scratch(self) -> float:
+        """About how many seconds the trial would have taken if nothing had been reused."""
+        figure, _, _ = self.notes.get("from_scratch", "").partition(" ")
+        try:
+            return float(figure)
+        except ValueError:
+            return self.duration
+
 
 @dataclass(frozen=True)
 class StudyInfo:
@@ -184,6 +193,10 @@ class StudyInfo:
     """How often each configuration runs, at most, each time with another seed."""
     remarks: tuple[str, ...] = ()
     """What the person should know before it starts: a size, a choice made for them."""
+    head: str = ""
+    """What stands above ``source`` in its cell: comments, the line that started the study."""
+    expected: int | None = None
+    """How many trials the tuner's own plan comes to, at most, when ``trials`` is None."""
 
 
 @dataclass(frozen=True)

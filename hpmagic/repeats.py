@@ -121,6 +121,7 @@ def joined(outcomes: Sequence[TrialOutcome], objectives: Iterable[Objective]) ->
         repeats=repeats,
         start=outcomes[0].start,
         duration=sum(outcome.duration for outcome in outcomes),
+        notes=_notes(outcomes),
     )
     if last.state is not TrialState.COMPLETE:
         where = f"repeat {len(outcomes)} (seed {len(outcomes) - 1})"
@@ -135,6 +136,17 @@ def joined(outcomes: Sequence[TrialOutcome], objectives: Iterable[Objective]) ->
         for report in _spread_of(objective.name, [r.values for r in repeats], end)
     ]
     return replace(whole, values=values, reports=(*_mean_reports(outcomes), *spread))
+
+
+def _notes(outcomes: Sequence[TrialOutcome]) -> dict[str, str]:
+    """Those of the last repeat; what all would have taken from scratch."""
+    notes = {name: text for outcome in outcomes for name, text in outcome.notes.items()}
+    if "from_scratch" in notes:
+        notes = {**outcomes[-1].notes, "reused": notes["reused"]}
+        times = [o.notes.get("from_scratch", f"{o.duration} s") for o in outcomes]
+        notes["from_scratch"] = f"{sum(float(time.partition(' ')[0]) for time in times):.3f} s"
+        return notes
+    return dict(outcomes[-1].notes)
 
 
 def _spread_of(name: str, values: Sequence[Mapping[str, float]], end: float) -> list[Report]:

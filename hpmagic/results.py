@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from hpmagic.errors import HpmagicError
@@ -75,7 +75,8 @@ class Study:
     @property
     def trials(self) -> pd.DataFrame:
         """One row a trial: ``number``, ``state``, ``params.*``, ``metrics.*``, ``origin``,
-        ``start`` (UTC), ``duration`` (seconds), ``run_id``, ``reason``.
+        ``start`` (UTC), ``duration`` and ``from_scratch`` (seconds: what it took, and about what
+        it would have taken if nothing had been reused), ``run_id``, ``reason``.
 
         Ints are ints and bools are bools; hyperparameters that a trial did not reach are NA.
         """
@@ -100,6 +101,7 @@ class Study:
             pd.Series(milliseconds, dtype="int64"), unit="ms", utc=True
         )
         columns["duration"] = pd.Series([t.duration for t in trials], dtype="float64")
+        columns["from_scratch"] = pd.Series([t.from_scratch for t in trials], dtype="float64")
         columns["run_id"] = pd.Series([t.run_id for t in trials], dtype="object")
         columns["reason"] = pd.Series([t.reason for t in trials], dtype="object")
         return pd.DataFrame(columns)
@@ -251,17 +253,14 @@ def load(name: str, *, experiment: str | None = None, tracking_uri: str | None =
 
 
 def studies(*, experiment: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
-    """The studies in MLflow, newest first, one row each."""
+    """The studies in MLflow, newest first, one row each; an empty store gives no rows."""
     import pandas as pd
 
-    from hpmagic.tracking.reader import list_studies
+    from hpmagic.tracking.reader import ListedStudy, list_studies
 
-    return pd.DataFrame(
-        [
-            vars(s) if hasattr(s, "__dict__") else s
-            for s in list_studies(experiment=experiment, tracking_uri=tracking_uri)
-        ]
-    )
+    rows = list_studies(experiment=experiment, tracking_uri=tracking_uri)
+    names = [field.name for field in fields(ListedStudy)]
+    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
 
 
 def _plain(trial: Trial, name: str) -> Any:

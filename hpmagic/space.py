@@ -13,6 +13,7 @@ from hpmagic.distributions import (
     Distribution,
     distribution_from_json,
     is_literal,
+    label_of,
     literal_text,
 )
 from hpmagic.errors import SpaceError
@@ -58,6 +59,30 @@ class Parameter:
             return self.distribution.grid(self.grid_points)
         except SpaceError as error:
             raise SpaceError(f"{self.name}: {error}") from None
+
+    def spelled(self, value: object) -> str:
+        """A value as code. An option that is an object is as the annotation has it.
+
+        A study from MLflow has the labels of such options in their place.
+
+        >>> Parameter("scaler", None, "choice(StandardScaler, None)").spelled("StandardScaler")
+        'StandardScaler'
+        """
+        label = value if isinstance(value, str) else label_of(value)
+        if (isinstance(value, str) or not is_literal(value)) and label in self._objects():
+            return label
+        return literal_text(value) if is_literal(value) else label
+
+    def _objects(self) -> set[str]:
+        """The options that are not literals, as they are written."""
+        try:
+            item = ast.parse(self.text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return set()
+        options = item.args if isinstance(item, ast.Call) else []
+        return {
+            ast.unparse(o) for o in options if isinstance(o, ast.Name | ast.Attribute | ast.Call)
+        }
 
     def as_json(self) -> dict[str, Any]:
         return {

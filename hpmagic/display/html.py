@@ -148,7 +148,7 @@ def _bar(progress: Progress) -> str:
 def _status(progress: Progress, now: float) -> str:
     planned = progress.planned
     of = (
-        f"<b>{progress.done:,}</b> of {planned:,} trials"
+        f"<b>{progress.done:,}</b> of {progress.at_most}{planned:,} trials"
         if planned
         else (f"<b>{progress.done:,}</b> {'trial' if progress.done == 1 else 'trials'}")
     )
@@ -159,7 +159,7 @@ def _status(progress: Progress, now: float) -> str:
     if len(progress.running) > 1:
         pieces.append(f"{len(progress.running)} running")
     left_side = " · ".join(pieces)
-    return f'<div class="hpm-row"><span>{left_side}</span><span>{_counts(progress)}</span></div>'
+    return f'<div class="hpm-row"><span>{left_side}</span> <span>{_counts(progress)}</span></div>'
 
 
 def _counts(progress: Progress) -> str:

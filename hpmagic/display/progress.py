@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hpmagic.durations import duration_text
 from hpmagic.ranking import advantage, beats, front_with
 from hpmagic.records import (
     TUNER_NOTE,
@@ -86,6 +87,7 @@ class Progress:
         self.reused = ""
         self.said = ""
         """What the tuner said when it began to choose otherwise."""
+        self._saved = 0.0
         self.front: list[Trial] = []
         """The trials that no other beats in every objective, when there are several objectives."""
         self._top: list[Trial] = []
@@ -134,7 +136,8 @@ class Progress:
         if self._first_start is not None:
             self._ends.append(trial.start + trial.duration)
         if trial.notes.get("reused"):
-            self.reused = trial.notes["reused"]
+            self._saved += max(trial.from_scratch - trial.duration, 0.0)
+            self.reused = f"{trial.notes['reused']}; saved {duration_text(self._saved)}"
         self.said = trial.notes.get(TUNER_NOTE, self.said)
         if trial.origin is Origin.DEFAULT:
             self.default_failed = trial.state is not TrialState.COMPLETE
@@ -179,8 +182,18 @@ class Progress:
 
     @property
     def planned(self) -> int | None:
-        """How many trials there will be; None when that is open."""
-        return self.info.trials if self.info is not None else None
+        """How many trials there will be, at most; None when that is open."""
+        if self.info is None:
+            return None
+        return self.info.expected if self.info.trials is None else self.info.trials
+
+    @property
+    def at_most(self) -> str:
+        """Those words where `planned` is not sure: with branches a plan may have fewer trials."""
+        info = self.info
+        if info is None or info.trials is not None or info.expected is None:
+            return ""
+        return "at most " if any(p.conditional for p in info.space.parameters) else ""
 
     @property
     def current(self) -> Running | None:

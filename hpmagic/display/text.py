@@ -63,6 +63,8 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
         best = progress.best
         values = ", ".join(f"{_name(n)} = {_literal(best, n)}" for n in best.params)
         lines += [f"  {clean(values, 400)}"] if values else []
+    if progress.reused:
+        lines.append(f"  {clean(progress.reused, 200)}")
     if record is not None:
         lines += [f"  - {clean(found.text, 600)}" for found in findings(record)]
     if progress.best is not None:
@@ -75,7 +77,7 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
 def status_lines(progress: Progress, now: float, width: int) -> list[str]:
     """Three lines, each at most ``width`` columns: progress, the best so far, the current trial."""
     planned = progress.planned
-    of = f"{progress.done}/{planned}" if planned else f"{progress.done} trials"
+    of = f"{progress.done}/{progress.at_most}{planned}" if planned else f"{progress.done} trials"
     left = progress.left(now)
     times = f"{duration(progress.elapsed(now))} elapsed"
     times += f", about {duration(left)} left" if left is not None and left >= 1 else ""
@@ -84,7 +86,11 @@ def status_lines(progress: Progress, now: float, width: int) -> list[str]:
         filled = round(_BAR * min(progress.done / planned, 1))
         bar = f"{'━' * filled}{'╌' * (_BAR - filled)} "
     first = f"{_name(progress.info.name) if progress.info else ''} {bar}{of} · {times}"
-    lines = [first, f"{_best(progress)} · {_counts(progress)}", _current(progress, now)]
+    second = f"{_best(progress)} · {_counts(progress)}"
+    third = _current(progress, now)
+    if progress.reused:
+        third += f" · {progress.reused}" if third else progress.reused
+    lines = [first, second, third]
     return [fit(line, width) for line in lines]
 
 
@@ -127,7 +133,7 @@ def start_line(progress: Progress) -> str:
     info = progress.info
     assert info is not None
     aims = ",".join(f"{o.direction}:{_key(o.name)}" for o in info.objectives)
-    trials = "open" if info.trials is None else info.trials
+    trials = progress.planned or "open"
     return (
         f"hpmagic study={_value(info.name)} started tuner={_value(info.tuner)} trials={trials} "
         f"objective={aims} seed={info.seed}"
@@ -144,6 +150,9 @@ def trial_line(progress: Progress, trial: Trial) -> str:
     if progress.best is not None and progress.best.value is not None and len(names) == 1:
         pieces.append(f"best={progress.best.value:.6g}@{progress.best.number}")
     pieces.append(f"seconds={trial.duration:.3f}")
+    left = progress.left(trial.start + trial.duration)
+    if left is not None and left >= 1:
+        pieces.append(f"left={left:.0f}")
     if trial.origin is not Origin.TUNER:
         pieces.append(f"origin={trial.origin}")
     pieces += [f"{_key(name)}={_value(param_text(trial, name))}" for name in trial.params]
@@ -169,6 +178,8 @@ def end_line(progress: Progress) -> str:
     saved = savings(progress.trials, progress.objective.name)
     if saved is not None:
         pieces += [f"saved_steps={saved.steps}", f"saved_seconds={saved.seconds:.1f}"]
+    if progress.reused:
+        pieces.append(f"reused={_value(clean(progress.reused, 200))}")
     pieces.append(f"reason={_value(clean(finished.reason, 200))}")
     return " ".join(pieces)
 

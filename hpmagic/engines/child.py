@@ -22,7 +22,9 @@ from hpmagic.errors import EngineError
 __all__ = ["Child", "Letter", "description", "environment"]
 
 _BOOT: Final = (
-    "import sys; sys.path[:] = {path!r}\n"
+    "import signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "sys.path[:] = {path!r}\n"
     "from hpmagic.engines.worker import main\n"
     "main({descriptor})\n"
 )

@@ -7,6 +7,7 @@ writes the others do not see.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import pickle
@@ -14,6 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from hpmagic.execution.heap.kind import Original
 
 __all__ = ["SMALLEST", "Buffers", "Span"]
 
@@ -68,16 +71,24 @@ class Buffers:
         _write_all(descriptor, contents, 0)
         return cls(descriptor, contents.nbytes, ())
 
-    def map(self) -> list[memoryview]:
-        """The buffers; those that may be written to are this process's own once they are."""
+    def map(self) -> tuple[list[memoryview], Original | None]:
+        """The buffers; those that may be written to are this process's own once they are.
+
+        With them, the same memory as it stays whatever is written to them.
+        """
         if not self.size:
-            return []
-        shared = memoryview(mmap.mmap(self.descriptor, self.size, access=mmap.ACCESS_COPY))
+            return [], None
+        shared = self._mapping(mmap.ACCESS_COPY)
         views = [shared[offset : offset + length] for offset, length, _ in self.spans]
+        address = ctypes.addressof(ctypes.c_char.from_buffer(shared))
+        original = Original(address, self._mapping(mmap.ACCESS_READ))
         return [
             view.toreadonly() if readonly else view
             for view, (_, _, readonly) in zip(views, self.spans, strict=True)
-        ]
+        ], original
+
+    def _mapping(self, access: int) -> memoryview:
+        return memoryview(mmap.mmap(self.descriptor, self.size, access=access))
 
     def close(self) -> None:
         """Close this process's hold on the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -9,8 +10,9 @@ from typing import Any, Protocol
 from hpmagic.engines.base import Engine
 from hpmagic.engines.local import LocalEngine
 from hpmagic.engines.messages import MlflowRun
-from hpmagic.engines.parcel import Parcel, RunnerSpec
-from hpmagic.errors import OptionError
+from hpmagic.engines.moving import MOVED, SHARED, MovingEngine
+from hpmagic.engines.parcel import Parcel, RunnerSpec, pack
+from hpmagic.errors import EngineError, OptionError
 from hpmagic.options import StudyConfig
 from hpmagic.space import SearchSpace
 
@@ -79,20 +81,30 @@ def open_engine(
 
     if config.engine != "local":
         return _cluster(config, spec, namespace, space=space, shell=shell, mlflow_run=mlflow_run)
-    if config.jobs is None or config.jobs == 1:
-        runner = spec.make(namespace, shell)
-        return LocalEngine(runner, seconds=config.trial_timeout, around_trial=runs.trial_run)
     from hpmagic.engines.processes import ProcessEngine
 
-    return ProcessEngine(
-        spec,
-        namespace,
-        config.jobs,
-        space=space,
-        shell=shell,
-        seconds=config.trial_timeout,
-        mlflow_run=mlflow_run,
-    )
+    def processes(parcel: Parcel) -> ProcessEngine:
+        return ProcessEngine(
+            parcel,
+            namespace,
+            config.jobs or 1,
+            space=space,
+            seconds=config.trial_timeout,
+            mlflow_run=mlflow_run,
+        )
+
+    if config.jobs not in (None, 1) or config.isolation == "process":
+        return processes(pack(spec, namespace, shell))
+    runner = spec.make(namespace, shell)
+    local = LocalEngine(runner, seconds=config.trial_timeout, around_trial=runs.trial_run)
+    if config.isolation == "kernel":
+        runner.remedy = SHARED
+    elif runner.fragile:
+        with contextlib.suppress(EngineError):  # then there is nowhere to move to
+            parcel = pack(spec, namespace, shell)
+            runner.remedy = MOVED
+            return MovingEngine(local, parcel, processes)
+    return local
 
 
 def _cluster(

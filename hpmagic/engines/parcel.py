@@ -11,12 +11,14 @@ import sys
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from hpmagic.engines.memory import SMALLEST, Buffers, Span
 from hpmagic.engines.pickling import Pickled, Pickling
 from hpmagic.engines.randomness import random_states
 from hpmagic.errors import EngineError
+from hpmagic.execution.heap.kind import Original
 from hpmagic.execution.instrument import instrument
 from hpmagic.execution.runner import KernelRunner
 from hpmagic.language.cell import TunableCell
@@ -35,20 +37,33 @@ _SHELLS_OWN: Final = frozenset(
 
 @dataclass(frozen=True)
 class RunnerSpec:
-    """How a runner is made, in the kernel or in a worker."""
+    """How a runner is made, in the kernel or in a worker.
+
+    ``reuse`` says whether work may be reused, ``memory`` how many bytes that may take (a quarter of
+    what is free when None), ``folders`` where modules are the person's own.
+    """
 
     cell: TunableCell
     objectives: tuple[Objective, ...]
     extra_metrics: tuple[str, ...] = ()
+    reuse: bool = True
+    memory: int | None = None
+    folders: tuple[Path, ...] = ()
 
-    def make(self, namespace: dict[str, Any], shell: Any = None) -> KernelRunner:
-        """A runner for a namespace of this process."""
+    def make(
+        self, namespace: dict[str, Any], shell: Any = None, original: Original | None = None
+    ) -> KernelRunner:
+        """A runner for a namespace of this process; ``original`` as `KernelRunner` has it."""
         return KernelRunner(
             self.cell,
             namespace,
             shell,
             objectives=self.objectives,
             extra_metrics=self.extra_metrics,
+            reuse=self.reuse,
+            memory=self.memory,
+            folders=self.folders,
+            original=original,
         )
 
 

@@ -13,7 +13,7 @@ from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import Child, Letter, description, environment
 from hpmagic.engines.exchange import Exchange, lost
 from hpmagic.engines.messages import Died, Ended, Kept, MlflowRun, Ready, Run
-from hpmagic.engines.parcel import RunnerSpec, pack
+from hpmagic.engines.parcel import Parcel
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
 from hpmagic.execution.outcome import TrialOutcome
@@ -40,34 +40,34 @@ class ProcessEngine:
     """Runs trials in ``jobs`` processes, each with the variables that the cell reads.
 
     The variables are pickled once; large buffers are one file in memory that all workers map, and
-    what a worker writes to them is its own. A worker that dies costs its trial and is replaced.
+    what a worker writes to them is its own. A worker that dies costs its trial and is replaced; one
+    whose trial changed what cannot be put back is replaced, too.
     The variables of the best trial come back pickled.
 
     Args:
-        spec: how a worker makes its runner.
+        parcel: the variables, and how a worker makes its runner; closed with the engine.
         namespace: the person's variables.
         jobs: how many workers.
         space: the study's, for its own options in place of those that workers send.
-        shell: the kernel's, if there is one: workers get one like it.
         seconds: how long a trial may take.
         mlflow_run: the run that a trial's own MLflow calls go to, by the trial's number.
 
     Raises:
-        EngineError: a variable cannot be sent; the message names it.
+        EngineError: there are no worker processes on this system.
     """
 
     def __init__(
         self,
-        spec: RunnerSpec,
+        parcel: Parcel,
         namespace: dict[str, Any],
         jobs: int,
         *,
         space: SearchSpace | None = None,
-        shell: Any = None,
         seconds: float | None = None,
         mlflow_run: Callable[[int], MlflowRun | None] = lambda _: None,
     ) -> None:
         if not hasattr(os, "killpg"):
+            parcel.close()
             raise EngineError("worker processes need Linux or macOS; run with --jobs 1 here")
         self.capacity = jobs
         self._seconds = seconds
@@ -75,9 +75,10 @@ class ProcessEngine:
         self._env = environment(max(1, cores() // jobs))
         self._inbox: queue.SimpleQueue[Letter] = queue.SimpleQueue()
         self._idle: list[Child] = []
+        self._spent: list[Child] = []
         self._busy: dict[Child, _Work] = {}
         self._last: dict[int, Child] = {}
-        self._parcel = pack(spec, namespace, shell)
+        self._parcel = parcel
         self._exchange = Exchange(namespace, self._parcel.names, space or SearchSpace())
         try:
             for _ in range(jobs):
@@ -93,6 +94,10 @@ class ProcessEngine:
 
     def start(self, conversation: Conversation) -> None:
         """Send the trial to a free worker."""
+        waited_for = [c for n, c in self._last.items() if self._exchange.awaits(n)]
+        for child in self._spent:
+            if child not in waited_for:
+                child.hang_up()
         alive = [child for child in self._idle if child.alive]
         child = alive[-1] if alive else self._hire()
         if alive:
@@ -126,7 +131,7 @@ class ProcessEngine:
         What cannot be is named in a warning.
         """
         child = self._last.get(number)
-        while self._exchange.awaits(number) and child in {*self._idle, *self._busy}:
+        while self._exchange.awaits(number) and child in {*self._idle, *self._spent, *self._busy}:
             letter = self._inbox.get()
             if letter.died is not None and letter.child is child:
                 break
@@ -138,11 +143,11 @@ class ProcessEngine:
     def close(self) -> None:
         """End the workers: at once those that run a trial, the others by themselves."""
         until = time.monotonic() + _PATIENCE
-        workers = [*self._busy, *self._idle]
+        workers = [*self._busy, *self._idle, *self._spent]
         try:
             for child in self._busy:
                 child.kill()
-            for child in self._idle:
+            for child in [*self._idle, *self._spent]:
                 child.hang_up()
             for child in workers:
                 child.close(until)
@@ -152,7 +157,7 @@ class ProcessEngine:
             raise
         finally:
             self._parcel.close()
-            self._idle, self._busy = [], {}
+            self._idle, self._spent, self._busy = [], [], {}
 
     def _hire(self) -> Child:
         return Child(self._parcel, self._env, self._inbox.put)
@@ -196,7 +201,8 @@ class ProcessEngine:
             case Ended(outcome=outcome, order=order):
                 assert work is not None
                 del self._busy[child]
-                self._idle.append(child)
+                spent = "isolation" in outcome.notes
+                (self._spent if spent else self._idle).append(child)
                 number = work.conversation.number
                 self._last = {n: c for n, c in self._last.items() if c is not child}
                 self._last[number] = child
@@ -210,8 +216,9 @@ class ProcessEngine:
     def _bury(self, child: Child, died: Died) -> tuple[int, TrialOutcome] | None:
         """A worker is dead: its trial has failed, and another takes its place."""
         work = self._busy.pop(child, None)
-        if child in self._idle:
-            self._idle.remove(child)
+        for resting in (self._idle, self._spent):
+            if child in resting:
+                resting.remove(child)
         child.close(0)
         if not child.ready:
             words = f":\n{died.last_words}" if died.last_words else ""

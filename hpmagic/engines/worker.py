@@ -117,12 +117,13 @@ class _Session:
         namespace = _main_namespace()
         shell = _shell(contents.shell, namespace)
         buffers = Buffers(descriptor, contents.size, contents.spans)
-        namespace.update(Pickling(namespace).loads(contents.variables, buffers.map()))
+        views, original = buffers.map()
+        namespace.update(Pickling(namespace).loads(contents.variables, views))
         namespace.update(dict.fromkeys(contents.taken))
         buffers.close()
         set_random_states(contents.random)
         self.pickling = Pickling(namespace, contents.names)
-        self.runner = contents.spec.make(namespace, shell)
+        self.runner = contents.spec.make(namespace, shell, original)
         self.last: TrialOutcome | None = None
 
     def serve(self, busy: _Busy) -> None:
@@ -172,12 +173,14 @@ class _Session:
             distributions={n: d for n, d in outcome.distributions.items() if n in found},
             bindings={},
             error=portable(outcome.error),
+            carry=None,
         )
         self.send(Ended(light, tuple(outcome.params)))
 
     def keep(self, number: int) -> None:
         assert self.last is not None
-        bindings, left_out = _picklable(self.pickling, self.last.bindings)
+        with self.runner.as_left(self.last) as variables:
+            bindings, left_out = _picklable(self.pickling, variables)
         self.send(Kept(number, bindings, left_out))
 
     def send(self, message: Ready | Asked | Reported | Ended | Kept) -> None:

@@ -8,7 +8,7 @@ import math
 import operator
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -24,13 +24,22 @@ from hpmagic.language.cell import Draw, Mark, TunableCell
 from hpmagic.records import Report
 from hpmagic.space import Parameter
 
-__all__ = ["Answers", "CallbackFault", "TrialHooks"]
+__all__ = ["Answers", "CallbackFault", "DrawMade", "TrialHooks"]
 
 _MOST_RAISED = 20
 
 
 class CallbackFault(BaseException):
     """Carries what a callback of the study raised past the cell's own ``except Exception``."""
+
+
+@dataclass(frozen=True)
+class DrawMade:
+    """A draw, the first under its name in a run: which one, its bounds and its name."""
+
+    number: int
+    values: tuple[Any, ...]
+    name: str
 
 
 @dataclass
@@ -95,6 +104,11 @@ class TrialHooks:
         self._counts: dict[str, int] = {}
         self._watches: dict[int, Patience] = {}
         self._stopping: set[int] = set()
+        self.events: list[DrawMade | Report] = []
+        """What this run has drawn and reported, in order."""
+        self.touched: set[str] = set()
+        """The names whose values lines have asked for; whoever watches the run empties it."""
+        self._logged: set[str] = set()
         self._raised = 0
 
     @property
@@ -109,14 +123,11 @@ class TrialHooks:
 
     def draw(self, number: int, values: tuple[Any, ...] = (), name: str | None = None) -> Any:
         """The value of a hyperparameter whose written value is a literal."""
-        draw = self._cell.draws[number]
-        drawn = self._lookup(draw, values, name)
-        return _fresh(drawn.value)
+        return _fresh(self._lookup(number, values, name).value)
 
     def tunes(self, number: int, values: tuple[Any, ...] = (), name: str | None = None) -> bool:
         """Whether `take` has a value; else the written expression is evaluated for `written`."""
-        draw = self._cell.draws[number]
-        drawn = self._lookup(draw, values, name)
+        drawn = self._lookup(number, values, name)
         self._pending.push(number, drawn)
         return not drawn.written
 
@@ -164,6 +175,7 @@ class TrialHooks:
                 return report
             self._heed()
             self.reports.append(report)
+            self.events.append(report)
             self._counts[name] = self._counts.get(name, 0) + 1
             self._call(self._report, report)
         return report
@@ -191,6 +203,53 @@ class TrialHooks:
         """What stays when the study is over."""
         return Answers(*self._memory())
 
+    def again(self, report: Callable[[Report], None]) -> TrialHooks:
+        """Hooks for another run with the values of this one."""
+        hooks = TrialHooks(
+            self._cell, self._draw, report, show=self.show, outside=self._outside, seed=self.seed
+        )
+        hooks.drawn = {name: replace(drawn) for name, drawn in self.drawn.items()}
+        return hooks
+
+    def rewind(self) -> None:
+        """Begin to keep events anew; what has been drawn stays so."""
+        self.events, self._logged = [], set()
+        self.touched.clear()
+
+    def ask(self, made: DrawMade) -> bool:
+        """Draw as an earlier run did; False when the written expression is to be evaluated."""
+        drawn = self._lookup(made.number, made.values, made.name)
+        return not drawn.written
+
+    def value_of(self, name: str) -> Any:
+        """The value that a line which draws ``name`` would get."""
+        return _fresh(self.drawn[name].value)
+
+    def key_of(self, name: str) -> str | int:
+        """What tells one value of ``name`` from another: the text of a literal, or the object."""
+        drawn = self.drawn[name]
+        if drawn.written:
+            return "written"
+        return f"={drawn.value!r}" if is_literal(drawn.value) else id(drawn.value)
+
+    def memory(self) -> tuple[Any, ...]:
+        """What the reports so far have left, for `recall`."""
+        watches = {number: copy.copy(watch) for number, watch in self._watches.items()}
+        return dict(self._counts), watches, set(self._stopping), list(self.stopped_early)
+
+    def recall(self, events: Iterable[DrawMade | Report], memory: tuple[Any, ...]) -> None:
+        """Go on from where another run was: make its draws and reports."""
+        for event in events:
+            if isinstance(event, Report):
+                self.record(event.name, event.value, event.step)
+            else:
+                self.ask(event)
+        counts, watches, stopping, stopped_early = memory
+        self._counts = dict(counts)
+        self._watches = {number: copy.copy(watch) for number, watch in watches.items()}
+        self._stopping = set(stopping)
+        self.stopped_early = list(stopped_early)
+
     def _known(self) -> list[tuple[str, _Drawn]]:
         """What was drawn; a written expression that raised gave no value."""
         return [(name, drawn) for name, drawn in self.drawn.items() if drawn.value is not WRITTEN]
@@ -199,8 +258,17 @@ class TrialHooks:
         written = [(d.parameter.name, d.parameter.default) for d in self._cell.draws]
         return written, {n: MISSING if d.written else d.value for n, d in self.drawn.items()}
 
-    def _lookup(self, draw: Draw, values: tuple[Any, ...], name: str | None) -> _Drawn:
+    def _lookup(self, number: int, values: tuple[Any, ...], name: str | None) -> _Drawn:
+        draw = self._cell.draws[number]
         name = draw.parameter.name if name is None else name
+        self.touched.add(name)
+        drawn = self._drawn(draw, values, name)
+        if name not in self._logged:
+            self._logged.add(name)
+            self.events.append(DrawMade(number, values, name))
+        return drawn
+
+    def _drawn(self, draw: Draw, values: tuple[Any, ...], name: str) -> _Drawn:
         known = self.drawn.get(name)
         if known is not None and known.distribution is draw.parameter.distribution:
             return known

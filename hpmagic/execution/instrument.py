@@ -14,10 +14,10 @@ import io
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any, TypeVar, cast
 
 from hpmagic.distributions import MISSING
+from hpmagic.execution.parts import Part, compile_parts
 from hpmagic.language.cell import Draw, Mark, TunableCell
 
 __all__ = ["Program", "compile_cell", "instrument"]
@@ -32,18 +32,18 @@ _WRAPPERS = frozenset({"tqdm", "track", "progress_bar", "tqdm_notebook"})
 class Program:
     """A cell ready to run; ``hidden`` is the global its draws and reports go through.
 
-    ``outlives`` says that some of them stand in functions, which may be called when the study is
-    over.
+    ``parts`` run one after the other. ``outlives`` says that some draws and reports stand in
+    functions, which may be called when the study is over.
     """
 
-    code: CodeType
+    parts: tuple[Part, ...]
     hidden: str
     outlives: bool
 
     @property
     def awaits(self) -> bool:
-        """Whether running the code gives a coroutine."""
-        return bool(self.code.co_flags & inspect.CO_COROUTINE)
+        """Whether running the code gives a coroutine; there is one part then."""
+        return bool(self.parts[0].code.co_flags & inspect.CO_COROUTINE)
 
 
 def compile_cell(cell: TunableCell, hidden: str, shell: Any = None) -> Program:
@@ -54,14 +54,15 @@ def compile_cell(cell: TunableCell, hidden: str, shell: Any = None) -> Program:
     if shell is not None:
         tree = shell.transform_ast(tree)
         flags |= shell.compile.flags & _FUTURES
-    code = compile(tree, cell.filename, "exec", flags, dont_inherit=True)
-    return Program(code, hidden, _outlives(tree, hidden))
+    return Program(compile_parts(cell, tree, flags), hidden, _outlives(tree, hidden))
 
 
 def instrument(cell: TunableCell, hidden: str, *, show_last: bool = True) -> ast.Module:
     """A copy of the cell's tree that draws, reports and shows its last value through ``hidden``."""
     copies: dict[int, Any] = {}
     tree = copy.deepcopy(cell.tree, copies)
+    for number, statement in enumerate(tree.body):
+        statement.part = number  # type: ignore[attr-defined]
     hook = _Hook(hidden)
     splices = _Splices(copies)
     for number, mark in enumerate(cell.marks):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
-import os
+import ctypes
+import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import is_
+from types import ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["Isolation"]
+from hpmagic.execution.heap.world import World
+from hpmagic.execution.process_state import take_settings
+
+__all__ = ["Isolation", "Surroundings"]
 
 
 class _Generator(NamedTuple):
@@ -19,34 +27,89 @@ class _Generator(NamedTuple):
     put_back: Callable[[Any], object]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """Random states, settings and the person's own modules, as they stood at one moment."""
+
+    random: Mapping[str, _Generator]
+    settings: list[Callable[[], object]]
+    modules: Mapping[str, ModuleType]
+
+
 class Isolation:
     """Gives every trial the random state the study began with, and undoes what a trial sets.
 
     Random states of `random`, numpy and torch are those at the study's start. Environment
-    variables, working directory, import path, warning filters, logging handlers, numpy's error
-    handling and the recursion limit are put back to what they were when the trial began. A library
-    that is not imported yet is taken into care once it is.
+    variables, working directory, import path, warning filters, logging handlers, builtins and the
+    settings of numpy, pandas, scikit-learn, matplotlib and torch are put back to what they were
+    when the trial began; modules of the person's own that a trial imported are forgotten, so that
+    the next one imports them anew. A library that is not imported yet is taken into care once it
+    is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, world: World | None = None) -> None:
+        self._world = World({}) if world is None else world
         self._generators: dict[str, _Generator] = {}
-        self._undo: list[Callable[[], object]] = []
+        self._settings: list[Callable[[], object]] = []
+        self._modules: Mapping[str, ModuleType] = {}
+        self._filters: Any = None
+        self._builtins: dict[str, Any] = {}
         self._find_generators()
 
     def begin(self) -> None:
         """Call before the trial."""
+        self._builtins = dict(vars(builtins))
         self._find_generators()
         self.reset_random()
         filters = warnings.catch_warnings()
         filters.__enter__()
-        self._undo = [lambda: filters.__exit__(None, None, None), *_process_state()]
+        self._filters = filters
+        self._settings = take_settings(self._loggers())
+        self._modules = self._world.own_modules()
 
-    def end(self) -> None:
-        """Call after the trial; never raises."""
-        for undo in self._undo:
-            with contextlib.suppress(Exception):
-                undo()
-        self._undo = []
+    def builtins_changed(self) -> bool:
+        """Whether the trial has put something else in the place of one of Python's builtins."""
+        now, before = vars(builtins), self._builtins
+        return any(now.get(name) is not before[name] for name in before if name != "_")
+
+    def put_builtins_back(self) -> None:
+        """Call as soon as the cell's code is over: everything else relies on them."""
+        now, before = vars(builtins), self._builtins
+        if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+            return
+        for name, value in before.items():
+            if name != "_":  # the shell's last result
+                now[name] = value
+        for name in now.keys() - before.keys():
+            if name != "_":
+                del now[name]
+
+    def end(self) -> Mapping[str, ModuleType]:
+        """Call after the trial; gives the modules that it imported. Never raises."""
+        imported = self._world.own_modules()
+        _set_all(self._settings)
+        with contextlib.suppress(Exception):
+            self._filters.__exit__(None, None, None)
+        _set_modules(self._world, self._modules)
+        self._settings = []
+        return {n: m for n, m in imported.items() if self._modules.get(n) is not m}
+
+    def add_modules(self, modules: Mapping[str, ModuleType]) -> None:
+        """Let the modules that a trial imported be imported."""
+        sys.modules.update(modules)
+
+    def surroundings(self) -> Surroundings:
+        """The state at this moment of a trial; call it in the context in which the trial runs."""
+        self._find_generators()
+        random = {name: _FINDERS[name](sys.modules[name]) for name in self._generators}
+        return Surroundings(random, take_settings(self._loggers()), self._world.own_modules())
+
+    def resume(self, surroundings: Surroundings) -> None:
+        """Within a trial, put the state to that of another moment; in the trial's context."""
+        for generator in surroundings.random.values():
+            generator.put_back(generator.state)
+        _set_all(surroundings.settings)
+        _set_modules(self._world, surroundings.modules)
 
     def reset_random(self) -> None:
         """Put the random states back to the study's start."""
@@ -59,13 +122,64 @@ class Isolation:
                 with contextlib.suppress(AttributeError):  # half imported
                     self._generators[library] = find(module)
 
+    def _loggers(self) -> list[logging.Logger]:
+        values = list(self._world.namespace.values())
+        return [value for value in values if isinstance(value, logging.Logger)]
+
+
+def _set_all(settings: list[Callable[[], object]]) -> None:
+    for undo in settings:
+        with contextlib.suppress(Exception):
+            undo()
+
+
+def _set_modules(world: World, modules: Mapping[str, ModuleType]) -> None:
+    """Let ``modules`` be the person's own among the imported ones."""
+    for name, module in world.own_modules().items():
+        if modules.get(name) is not module:
+            del sys.modules[name]
+            _detach(name, module)
+    for name, module in modules.items():
+        if sys.modules.get(name) is not module:
+            sys.modules[name] = module
+            parent, _, last = name.rpartition(".")
+            if parent in sys.modules:
+                setattr(sys.modules[parent], last, module)
+
+
+def _detach(name: str, module: ModuleType) -> None:
+    parent, _, last = name.rpartition(".")
+    package = sys.modules.get(parent)
+    if package is not None and vars(package).get(last) is module:
+        delattr(package, last)
+
 
 def _python(module: Any) -> _Generator:
     return _Generator(module.getstate(), module.setstate)
 
 
 def _numpy(module: Any) -> _Generator:
-    return _Generator(module.random.get_state(legacy=False), module.random.set_state)
+    state = module.random.get_state(legacy=False)
+    words = _words_of(module)
+
+    def put_back(state: Any) -> None:
+        # To set it takes longer than many a trial. Whoever draws moves the words on, but for
+        # the second of a pair of normal numbers.
+        if state["has_gauss"] or words is None or _words_of(module) != words:
+            module.random.set_state(state)
+
+    return _Generator(state, put_back)
+
+
+def _words_of(numpy: Any) -> bytes | None:
+    """What numpy's global Mersenne twister consists of: 624 words and the place among them."""
+    try:
+        bits = numpy.random.get_bit_generator()
+        if type(bits) is not numpy.random.MT19937:
+            return None
+        return ctypes.string_at(bits.ctypes.state_address, 625 * 4)
+    except Exception:  # noqa: BLE001 - other versions of numpy
+        return None
 
 
 def _torch(module: Any) -> _Generator:
@@ -88,40 +202,3 @@ _FINDERS: dict[str, Callable[[Any], _Generator]] = {
     "numpy": _numpy,
     "torch": _torch,
 }
-
-
-def _process_state() -> list[Callable[[], object]]:
-    """How to undo what the trial may set, for each thing as it stands now."""
-    environment, path = os.environ.copy(), list(sys.path)
-    limit = sys.getrecursionlimit()
-    undo: list[Callable[[], object]] = [
-        lambda: _restore_environment(environment),
-        lambda: _restore_list(sys.path, path),
-        lambda: sys.setrecursionlimit(limit),
-    ]
-    with contextlib.suppress(OSError):  # the working directory has been removed
-        directory = os.getcwd()  # noqa: PTH109 - a plain text is quicker
-        undo.append(lambda: os.chdir(directory))
-    if logging := sys.modules.get("logging"):
-        root = logging.root
-        handlers, level = list(root.handlers), root.level
-        undo.append(lambda: _restore_list(root.handlers, handlers))
-        undo.append(lambda: root.level == level or root.setLevel(level))
-    if numpy := sys.modules.get("numpy"):
-        with contextlib.suppress(AttributeError):
-            errors = numpy.geterr()
-            undo.append(lambda: numpy.seterr(**errors))
-    return undo
-
-
-def _restore_environment(saved: dict[str, str]) -> None:
-    if os.environ == saved:
-        return
-    for name in set(os.environ) - set(saved):
-        del os.environ[name]
-    os.environ.update(saved)
-
-
-def _restore_list(now: list[Any], saved: list[Any]) -> None:
-    if now != saved:
-        now[:] = saved

@@ -37,14 +37,33 @@ class Namespace:
         }
         return bound, frozenset(before.keys() - now.keys() - self._hidden)
 
+    def bindings(self) -> dict[str, Any]:
+        """What is bound now, without what is ours."""
+        return {n: v for n, v in self.variables.items() if n not in self._hidden}
+
     def restore(self) -> None:
         """Put every binding back."""
-        before, now = self._before, self.variables
-        for name in now.keys() - before.keys():
+        self._set(self._before)
+
+    def resume(self, bindings: Mapping[str, Any]) -> None:
+        """Bind what `bindings` gave at another time, and nothing else."""
+        ours = {n: v for n, v in self.variables.items() if n in self._hidden}
+        self._set(ours | dict(bindings))
+
+    def _set(self, bindings: Mapping[str, Any]) -> None:
+        now = self.variables
+        for name in now.keys() - bindings.keys():
             del now[name]
-        for name, value in before.items():
+        for name, value in bindings.items():
             if name not in now or now[name] is not value:
                 now[name] = value
+
+    def swap(self, swaps: Mapping[int, Any]) -> None:
+        """Let other objects take the places of some, by identity, also at the beginning."""
+        for bindings in (self._before, self.variables):
+            for name, value in bindings.items():
+                if id(value) in swaps:
+                    bindings[name] = swaps[id(value)]
 
     def apply(self, bindings: Mapping[str, Any], deleted: frozenset[str]) -> None:
         """Make a trial's changes in the namespace."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from hpmagic.distributions import Distribution
+from hpmagic.execution.ground import Carry
 from hpmagic.records import Output, Repeat, Report, TrialState
 from hpmagic.space import Parameter
 
@@ -62,6 +63,8 @@ class TrialOutcome:
     reason: str = ""
     output: Output = field(default_factory=Output)
     notes: Mapping[str, str] = field(default_factory=dict)
+    carry: Carry | None = field(default=None, repr=False, compare=False)
+    """What the run left in objects that were there before it, for `Runner.publish`."""
     repeats: tuple[Repeat, ...] = ()
     """The runs that this one sums up, if there were several."""
 

@@ -13,7 +13,7 @@ from hpmagic.language.locating import Located, locate
 from hpmagic.language.naming import Named, name_of_owner, name_of_target
 from hpmagic.language.recipe import Recipe
 from hpmagic.language.roles import Purpose
-from hpmagic.language.sites import ASSIGNMENTS, Site, start_of
+from hpmagic.language.sites import ASSIGNMENTS, Site, end_of, start_of
 from hpmagic.language.slots import Bracket, Slot, slots_of
 from hpmagic.language.source import Source
 
@@ -94,14 +94,24 @@ class _Binder:
         return located.line in edges
 
     def alone(self, located: Located) -> Site:
-        """The site of the line's one assignment; that of its statement when it assigns nothing."""
+        """The site of the line's one assignment; that of its statement when it assigns nothing.
+
+        It must be the statement next to the comment: formatters put each on a line of its own.
+        """
         mates = located.mates()
         if located.inside or len(mates) < 2:
             return located.site
         assignments = [statement for statement in mates if isinstance(statement, ASSIGNMENTS)]
-        if len(assignments) != 1:
+        next_to_it = mates[0] if located.alone else mates[-1]
+        if len(assignments) != 1 or assignments[0] is not next_to_it:
             raise self.error(f"{len(mates)} statements stand on this line: {_EACH}")
         return replace(located.site, statement=assignments[0])
+
+    def refuse_amid(self, value: ast.expr, located: Located, around: Sequence[Bracket]) -> None:
+        """``x = (a  # tune: ...`` with ``+ b)`` below: a formatter may put the line elsewhere."""
+        within = start_of(value) < located.position < end_of(value) and not located.alone
+        if within and not any(start_of(value) <= bracket.start for bracket in around):
+            raise self.error("this stands amid a value: put it behind the value's end")
 
     def many_targets(self, target: ast.expr) -> list[str] | None:
         """The names that are assigned at once, None when there is one target."""
@@ -121,34 +131,50 @@ class _ValueBinder(_Binder):
     def bind(self, located: Located) -> Tuned:
         brackets, walruses = slots_of(located.site)
         around = [bracket for bracket in brackets if bracket.holds(located.position)]
+        if self._behind_header(located):
+            around = []
         slot = self._beside(located, around, brackets)
         if slot is not None:
+            self.refuse_amid(slot.value, located, around)
             return self._slot(located.site, slot)
-        if located.inside and ((located.alone and around) or not self.at_an_end(located)):
+        amid = located.inside and bool(around) and self._behind_another(located, around[-1])
+        if amid or (located.inside and ((located.alone and around) or not self.at_an_end(located))):
             raise self.error("nothing here could be tuned: put it beside a value with a name")
         site = self.alone(located)
         if isinstance(site.statement, ASSIGNMENTS):
+            if site.statement.value is not None:
+                self.refuse_amid(site.statement.value, located, around)
             return self._assigned(site, site.statement)
+        for node in site.expressions():
+            self.refuse_amid(node, located, around)
         return self._slot(site, self._only(site, brackets, walruses))
+
+    def _behind_another(self, located: Located, bracket: Bracket) -> bool:
+        """Whether the comment follows something in the brackets that has no value to tune."""
+        before = self.source.code_between(*bracket.start, *located.position)
+        return bool(before.strip("([{"))
+
+    def _behind_header(self, located: Located) -> bool:
+        """Whether the comment stands behind the colon of a statement with blocks."""
+        if not located.site.compound or located.inside or located.alone:
+            return False
+        return ":" in self.source.code_between(*located.site.end(), *located.position)
 
     def _beside(
         self, located: Located, around: Sequence[Bracket], brackets: Sequence[Bracket]
     ) -> Slot | None:
         """The value on the comment's line, in the innermost brackets that have one there."""
         for bracket in reversed(around):
-            here = [slot for slot in bracket.slots if _on_line(slot, located)]
+            here = [slot for slot in bracket.slots if _on_line(slot, located, self.source)]
             named = [slot for slot in here if slot.named is not None]
-            if not named:
-                # `("svc", SVC(C=1.0)),` has a named value further in.
-                deeper = [b for b in brackets if bracket.start < b.start and b.end <= bracket.end]
-                named = [
-                    slot
-                    for inner in deeper
-                    for slot in inner.slots
-                    if slot.named is not None and _on_line(slot, located)
-                ]
-            if len(named) > 1 or (not named and len(here) > 1):
-                raise self.error(f"{len(named or here)} values stand on this line: {_EACH}")
+            if not named and len(here) == 1:
+                # `("svc", SVC(C=1.0)),` has a named value further in, perhaps on lines of its own.
+                named = _outermost(_within(here[0].value, brackets))
+            # Formatters put each on a line of its own: the comment stays with the one beside it.
+            beside = sorted(here, key=lambda slot: slot.start)[0 if located.alone else -1 :][:1]
+            apart = bool(named) and named[0] in here and named[0] not in beside
+            if len(named) > 1 or apart or (not named and len(here) > 1):
+                raise self.error(f"{max(len(named), len(here))} values stand on this line: {_EACH}")
             if named or here:
                 return (named or here)[0]
         return None
@@ -159,8 +185,9 @@ class _ValueBinder(_Binder):
             raise self._headless(site.statement)
         slots = [slot for bracket in brackets for slot in bracket.slots]
         named = {id(s.value): s for s in (*slots, *walruses) if s.named is not None}
-        if len(named) == 1:
-            return next(iter(named.values()))
+        outer = _outermost(list(named.values()))
+        if len(outer) == 1:
+            return outer[0]
         if named:
             names = ", ".join(slot.named.name for slot in named.values() if slot.named)
             raise self.error(f"{len(named)} values could be meant ({names}): {_EACH}")
@@ -228,6 +255,11 @@ class _RoleBinder(_Binder):
     def bind(self, located: Located) -> Holder:
         if located.inside and not (self.at_an_end(located) and not located.alone):
             raise self.error(f"{self.role} belongs to a statement: put it behind its end")
+        if located.inside:
+            brackets, _ = slots_of(located.site)
+            around = [bracket for bracket in brackets if bracket.holds(located.position)]
+            for node in located.site.expressions():
+                self.refuse_amid(node, located, around)
         if self.role == "once":
             return self._once(located)
         site = self.alone(located)
@@ -293,10 +325,36 @@ class _RoleBinder(_Binder):
         return target, named if name is None else Named(name.text)
 
 
-def _on_line(slot: Slot, located: Located) -> bool:
+def _within(value: ast.expr, brackets: Sequence[Bracket]) -> list[Slot]:
+    """The named values inside a value."""
+    inside = {id(node) for node in ast.walk(value)}
+    slots = [slot for bracket in brackets for slot in bracket.slots]
+    return [slot for slot in slots if slot.named is not None and id(slot.value) in inside]
+
+
+def _outermost(slots: Sequence[Slot]) -> list[Slot]:
+    """Those that stand in none of the others."""
+    inner = {id(n) for slot in slots for n in ast.walk(slot.value) if n is not slot.value}
+    return [slot for slot in slots if id(slot.value) not in inner]
+
+
+def _on_line(slot: Slot, located: Located, source: Source) -> bool:
+    """Whether the comment is about a line on which the slot or its value begins or ends.
+
+    Parentheses around the value may have lines of their own.
+    """
     if located.alone:
-        return slot.start[0] == located.line
-    return slot.start <= located.position and located.line in (slot.start[0], slot.end[0])
+        opened = located.line < slot.start[0] and not source.code_between(
+            located.line, 0, *slot.start
+        ).strip("(")
+        return opened or located.line in (slot.start[0], slot.value.lineno)
+    if located.position < slot.start:
+        return False
+    line, offset = slot.end
+    return located.line in (slot.start[0], slot.value.lineno, line) or (
+        slot.end <= located.position
+        and not source.code_between(line, offset, *located.position).strip("),")
+    )
 
 
 def _target(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.expr:

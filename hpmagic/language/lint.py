@@ -19,6 +19,7 @@ from hpmagic.errors import nearest
 from hpmagic.language.binding import Holder, Tuned
 from hpmagic.language.cell import Draw, Lint
 from hpmagic.language.comments import Misspelled
+from hpmagic.language.layout import joinable
 from hpmagic.language.source import Source
 from hpmagic.language.usage import Readers, overwriting
 
@@ -48,7 +49,8 @@ def find_lints(
         if distribution is not None:
             lints += _of_range(value, distribution)
             lints += _of_default(draw, distribution, source)
-        lints += _of_whole(value, source)
+        lints += _of_whole(value, draw, source)
+    lints += _of_layout([value for value, _ in values], source)
     lints += _of_use([value for value, _ in values], holders, tree, source)
     return tuple(sorted(lints, key=lambda lint: (lint.place.line, lint.place.column)))
 
@@ -113,19 +115,37 @@ def _of_default(draw: Draw, distribution: Distribution, source: Source) -> Itera
     yield Lint(code, message, source.place_of(draw.expression))
 
 
-def _of_whole(value: Tuned, source: Source) -> Iterator[Lint]:
+def _of_whole(value: Tuned, draw: Draw, source: Source) -> Iterator[Lint]:
     """``model = SVC(C=1.0)  # tune: loguniform(...)``: the model itself would be a number."""
-    call = value.slot.value
-    if not isinstance(call, ast.Call) or value.recipe.deferred:
+    whole = value.slot.value
+    if value.recipe.deferred or draw.parameter.default is not MISSING:
         return
-    literal = [k for k in call.keywords if k.arg is not None and isinstance(k.value, ast.Constant)]
-    if literal:
+    if isinstance(whole, ast.Call):
+        inside = [k.arg for k in whole.keywords if isinstance(k.value, ast.Constant) and k.arg]
+        lost = f"no `{ast.unparse(whole.func)}(...)`"
+    elif isinstance(whole, ast.Dict):
+        inside = [ast.unparse(k) for k, v in zip(whole.keys, whole.values) if k is not None and v]
+        lost = "no dict"
+    else:
+        return
+    if inside:
         yield Lint(
-            "whole-call",
-            f"`{value.named.name}` itself is tuned, so that it is no "
-            f"`{ast.unparse(call.func)}(...)` in other trials; to tune {literal[0].arg}, put that "
-            "argument on a line of its own",
-            source.place_of(call),
+            "whole-call" if isinstance(whole, ast.Call) else "whole-dict",
+            f"`{value.named.name}` itself is tuned, so that it is {lost} in other trials; to tune "
+            f"{inside[0]}, put that on a line of its own",
+            source.place_of(whole),
+        )
+
+
+def _of_layout(tuned: Sequence[Tuned], source: Source) -> Iterator[Lint]:
+    """A comment inside brackets that Black would move."""
+    inner = [v for v in tuned if v.slot.value is not getattr(v.site.statement, "value", None)]
+    moved = joinable([value.annotation.comment for value in inner], source)
+    for place in dict.fromkeys(moved.values()):
+        yield Lint(
+            "no-last-comma",
+            "Black may join these lines and move the comment behind all of them: put a comma here",
+            place,
         )
 
 

@@ -46,23 +46,19 @@ def locate(comment: Comment, blamed: Place, tree: ast.Module, source: Source) ->
         if site is not None and inside:
             return Located(site, position, below, True, True)
         return Located(_site_at(below, comment, blamed, tree, source), position, below, False, True)
-    if site is None or not (inside or _ends_before(site, comment, source)):
+    if site is None or not (inside or _ends_before(site, comment, position, source)):
         raise AnnotationError("nothing on this line could be tuned or measured", blamed)
     return Located(site, position, comment.line, inside, False)
 
 
-def _ends_before(site: Site, comment: Comment, source: Source) -> bool:
+def _ends_before(site: Site, comment: Comment, position: Position, source: Source) -> bool:
     """Whether only closing brackets and a colon stand between a statement and the comment."""
     line, offset = site.end()
     if line == comment.line:
         return True
     if not site.compound:
         return False
-    column = source.characters_before(line, offset)
-    between = [source.line(line)[column:].partition("#")[0]]
-    between += [source.line(n).partition("#")[0] for n in range(line + 1, comment.line)]
-    between.append(source.line(comment.line)[: comment.column])
-    return not "".join(between).strip(" \t\f)]},:")
+    return not source.code_between(line, offset, comment.line, position[1]).strip(")]},:")
 
 
 def _code_below(comment: Comment, source: Source) -> int:

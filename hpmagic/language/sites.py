@@ -80,6 +80,11 @@ class Site:
                 parts = child if isinstance(child, list) else [child]
                 yield from (part for part in parts if isinstance(part, ast.AST))
 
+    def expressions(self) -> Iterator[ast.expr]:
+        """All expressions of the statement, those of its blocks left out."""
+        nodes = (node for part in self.header() for node in ast.walk(part))
+        return (node for node in nodes if isinstance(node, ast.expr))
+
     def end(self) -> Position:
         """Where the statement ends; a compound one where the last node of its header does."""
         if not self.compound:

@@ -89,6 +89,16 @@ class Source:
         encoded = line.encode("utf-8", "surrogatepass")[:offset]
         return len(encoded.decode("utf-8", "replace"))
 
+    def code_between(self, line: int, offset: int, to_line: int, to_offset: int) -> str:
+        """What stands between two of the tree's places, less comments and blanks.
+
+        There must be no text with a hash between them.
+        """
+        lines = [self.line(number) for number in range(line, to_line + 1)]
+        lines[-1] = lines[-1][: self.characters_before(to_line, to_offset)]
+        lines[0] = lines[0][self.characters_before(line, offset) :]
+        return "".join(text.partition("#")[0].strip() for text in lines)
+
     def is_written(self, node: Spanning) -> bool:
         """Whether the node is the author's own Python, not what a line of IPython's stands for."""
         return self.shifts[node.lineno - self.first_line] is not None

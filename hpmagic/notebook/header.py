@@ -38,6 +38,11 @@ class CellText:
     body: str
     first_line: int
 
+    @property
+    def head(self) -> str:
+        """What stands above the body: comments, the header, blank lines."""
+        return "".join(self.whole.splitlines(keepends=True)[: self.first_line - 1])
+
 
 def find_header(text: str) -> Header | None:
     r"""The header of a cell, if the cell has one.

@@ -104,7 +104,12 @@ class TuneMagics(Magics):
             raise shown(error, self.shell) from None
         namespace = self.shell.user_ns
         setting = Setting(
-            namespace, self.shell, source_name(namespace), text.spelled, view=self._view
+            namespace,
+            self.shell,
+            source_name(namespace),
+            text.spelled,
+            view=self._view,
+            head=text.head,
         )
         if config.plan:
             print(plan_of(tunable, config, setting))  # noqa: T201

@@ -83,7 +83,9 @@ class Session:
                 return ran
         info = study.record.info
         command = info.command if info.command.lstrip().startswith(("%", "#")) else "%%tune"
-        return Ran(study, CellText(f"{command}\n{info.source}", command, info.source, 2))
+        head = info.head or f"{command}\n"
+        whole, first = head + info.source, head.count("\n") + 1
+        return Ran(study, CellText(whole, command, info.source, first))
 
     def _earlier(self) -> tuple[str, ...]:
         """What was entered before the cell that runs now."""

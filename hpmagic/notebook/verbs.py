@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,35 @@ def _plot(session: Session, words: Sequence[str]) -> Any:
 
 
 def _apply(session: Session, _: Sequence[str]) -> None:
-    values = session.study.best_params
-    names = {name: value for name, value in values.items() if name.isidentifier()}
-    session.shell.user_ns.update(names)
-    said = [f"{name} = {value!r}" for name, value in names.items()]
-    left = [name for name in values if name not in names]
+    space = session.study.record.info.space
+    said, left = [], []
+    for name, value in session.study.best_params.items():
+        parameter = space.find(name)
+        code = parameter.spelled(value) if parameter else repr(value)
+        known = not (isinstance(value, str) and code == value)
+        if not known:  # a loaded study has an object's name only
+            value = _named(code, session.shell.user_ns)  # noqa: PLW2901
+            known = value is not None
+        if known and name.isidentifier():
+            session.shell.user_ns[name] = value
+            said.append(f"{name} = {code}")
+        else:
+            left.append(name)
     if left:
-        said.append(f"# {', '.join(left)}: no variable of the notebook; `%tune write` writes them")
+        said.append(
+            f"# {', '.join(left)}: nothing that the notebook could hold under this name; "
+            "`%tune write` writes it into the cell"
+        )
     print("\n".join(said) or "nothing is tuned, so there is nothing to set")  # noqa: T201
+
+
+def _named(path: str, namespace: Mapping[str, Any]) -> Any:
+    """The object that a name, perhaps with dots, stands for; nothing is called."""
+    first, *rest = path.split(".")
+    value = namespace.get(first)
+    for name in rest:
+        value = getattr(value, name, None)
+    return value
 
 
 def _write(session: Session, _: Sequence[str]) -> None:

@@ -43,8 +43,7 @@ def rewritten(session: Session, study: Study, cell: CellText) -> tuple[str, Rewr
     """The whole cell with the study's best values."""
     python = as_python(cell.body, session.shell.transform_cell)
     result = rewrite(cell.body, best_texts(study), python=python)
-    head = cell.whole.splitlines(keepends=True)[: cell.first_line - 1]
-    new = "".join(head) + result.text
+    new = cell.head + result.text
     return new if cell.whole.endswith("\n") else new.rstrip("\n"), result
 
 

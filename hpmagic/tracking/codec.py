@@ -95,6 +95,8 @@ def info_to_json(info: StudyInfo) -> dict[str, Any]:
         "command": info.command,
         "source_name": info.source_name,
         "remarks": list(info.remarks),
+        "head": info.head,
+        "expected": info.expected,
     }
 
 
@@ -123,6 +125,8 @@ def info_from_json(data: Mapping[str, Any]) -> StudyInfo:
             command=str(data["command"]),
             source_name=str(data["source_name"]),
             remarks=tuple(map(str, data["remarks"])),
+            head=str(data.get("head", "")),
+            expected=None if data.get("expected") is None else int(data["expected"]),
         )
     except (KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise ValueError(f"not the facts of a study: {error!r}") from error

@@ -43,6 +43,8 @@ class ManualTuner:
     combinations: Sequence[Mapping[str, object]]
     """What the study is to run after the tries, values by name."""
     remark: str
+    size: int | None = 0
+    """It proposes nothing of its own."""
 
     def __init__(self, context: TunerContext) -> None:
         lists = {

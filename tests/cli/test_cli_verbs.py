@@ -148,3 +148,27 @@ def test_wrong_words_are_misuse(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == MISUSED
+
+
+def test_best_writes_an_option_as_its_annotation_does(store, capsys):
+    """An object has no quotes, a text has them."""
+    hpmagic.tune(
+        "kind = list  # tune: choice(dict, list)\n"
+        'name = "x"  # tune: choice("dict", "x")\n'
+        "loss = len(kind()) + len(name)  # tune: minimize\n",
+        "random",
+        trials=2,
+        study="objects",
+        quiet=True,
+    )
+    assert main(["best", "objects"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] in ("kind = dict", "kind = list")
+    assert lines[1] in ('name = "dict"', 'name = "x"')
+
+
+def test_an_empty_store_has_the_columns_of_its_studies(store):
+    """Code that reads the frame need not ask first whether there is a study."""
+    table = hpmagic.studies()
+    assert len(table) == 0
+    assert {"name", "trials", "best", "start", "run_id"} <= set(table.columns)

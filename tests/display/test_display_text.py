@@ -147,3 +147,11 @@ def test_log_says_where_a_trial_stopped_early():
     early = simulated.trial_of(1, 0.5, notes={"stopped_early": "loss at step 4"})
     assert 'stopped_early="loss at step 4"' in text.trial_line(progress, early)
     assert "stopped_early" not in text.trial_line(progress, simulated.trial_of(1, 0.5))
+
+
+def test_what_was_reused_is_said_in_the_summary_the_lines_and_the_log():
+    progress = folded(simulated.events(50))
+    sentence = "lines 1-4 ran once (12.4 s); saved 8 min 10 s"
+    assert sentence in text.overview(progress)
+    assert sentence in text.status_lines(progress, progress.trials[-1].start, 200)[2]
+    assert sentence in text.end_line(progress)

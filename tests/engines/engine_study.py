@@ -9,7 +9,7 @@ from typing import Any
 
 from hpmagic.engines.base import Engine
 from hpmagic.engines.local import LocalEngine
-from hpmagic.engines.parcel import RunnerSpec
+from hpmagic.engines.parcel import RunnerSpec, pack
 from hpmagic.engines.processes import ProcessEngine
 from hpmagic.execution.ranges import known_space
 from hpmagic.language import parse_cell
@@ -35,7 +35,7 @@ def _local(spec, namespace, space, jobs, seconds):
 
 
 def _processes(spec, namespace, space, jobs, seconds):
-    return ProcessEngine(spec, namespace, jobs, space=space, seconds=seconds)
+    return ProcessEngine(pack(spec, namespace), namespace, jobs, space=space, seconds=seconds)
 
 
 LOCAL = Kind("local", _local, workers=False)

@@ -240,7 +240,7 @@ def test_an_error_of_the_tuner_ends_the_study(kind):
 def test_what_a_trial_does_to_earlier_data_stays_out_of_the_notebook(kind):
     """Large arrays are shared between workers, but what one writes is its own."""
     if not kind.workers:
-        pytest.skip("in the kernel this is isolation's part")
+        pytest.skip("in the kernel the best trial's changes to objects are published with it")
     namespace = {"__name__": "__main__", "data": np.zeros(100_000), "frozen": np.ones(10_000)}
     namespace["frozen"].flags.writeable = False
     text = """

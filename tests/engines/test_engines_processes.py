@@ -296,6 +296,7 @@ def test_a_worker_has_a_shell_when_the_kernel_has():
     """`display` and IPython's own syntax work, and what is displayed is the trial's output."""
     from IPython.core.interactiveshell import InteractiveShell
 
+    from hpmagic.engines.parcel import pack
     from hpmagic.engines.processes import ProcessEngine
 
     shell = InteractiveShell.instance()
@@ -303,7 +304,7 @@ def test_a_worker_has_a_shell_when_the_kernel_has():
         kind = type(PROCESSES)(
             "shell",
             lambda spec, namespace, space, jobs, seconds: ProcessEngine(
-                spec, namespace, jobs, space=space, shell=shell
+                pack(spec, namespace, shell), namespace, jobs, space=space
             ),
         )
         text = """

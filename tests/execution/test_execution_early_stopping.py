@@ -131,8 +131,8 @@ def test_loop_does_what_the_hand_written_one_does(kind, losses, patience, min_de
     annotated = LOOPS[kind].replace(
         "  #", f"  # tune: {role}(patience={patience}, min_delta={min_delta})"
     )
-    outcome = trial(annotated, common | {"seen": (seen := [])})
-    assert seen == expected["seen"]
+    outcome = trial(f"seen = []\n{annotated}", dict(common))
+    assert outcome.bindings["seen"] == expected["seen"]
     assert outcome.state is (TrialState.COMPLETE if outcome.reason == "" else TrialState.FAILED)
     assert outcome.bindings.get("epoch") == expected.get("epoch") or kind in ("function", "method")
 

@@ -5,7 +5,7 @@ import os
 import random
 import sys
 import warnings
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,16 +35,17 @@ def test_every_trial_starts_from_the_random_state_of_the_study(draw):
 
 
 def test_torch_is_taken_into_care_once_it_is_imported(monkeypatch):
-    class Torch:
-        state = 0
-        cuda = SimpleNamespace(is_available=lambda: False)
-        get_rng_state = classmethod(lambda cls: cls.state)
-        set_rng_state = classmethod(lambda cls, state: setattr(cls, "state", state))
-
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    runner = runner_of("seen = torch.state\ntorch.state += 1" + DONE, {"torch": Torch})
+    torch = ModuleType("torch")
+    exec(
+        "_state = 0\ndef get_rng_state(): return _state\n"
+        "def set_rng_state(state):\n    global _state\n    _state = state",
+        vars(torch),
+    )
+    torch.cuda = SimpleNamespace(is_available=lambda: False)
+    runner = runner_of("seen = torch._state\ntorch._state += 1" + DONE, {"torch": torch})
     run(runner)
-    monkeypatch.setitem(sys.modules, "torch", Torch)
+    monkeypatch.setitem(sys.modules, "torch", torch)
     assert [run(runner).bindings["seen"] for _ in range(3)] == [1, 1, 1]
 
 

@@ -75,7 +75,7 @@ def test_apply_sets_variables_only(notebook):
     assert set(notebook.names("study")[0].best_params) == {"n", "b.stop"}
     said = notebook.run("%tune apply")
     assert "b.stop" not in notebook.shell.user_ns
-    assert "# b.stop: no variable of the notebook" in said.out
+    assert "# b.stop: nothing that the notebook could hold" in said.out
 
 
 def test_write_offers_the_cell_with_the_best_values(ran):
@@ -170,7 +170,8 @@ def test_load_brings_a_study_from_mlflow(stored_notebook):
     offers = []
     notebook.shell.set_next_input = lambda text, replace: offers.append(text)
     notebook.run("%tune write")
-    assert offers[0].startswith("# @tune random -n 4 --seed 2 -q --study first\n")
+    header = "# @tune random -n 4 --seed 2 -q --study first\n"
+    assert offers[0].startswith(f"# the first look\n{header}")
     assert "no study `frist`" in notebook.run("%tune load frist").err
 
 
@@ -187,3 +188,34 @@ def test_resume_runs_the_cell_on(stored_notebook):
     assert [t.params for t in study.record.trials][:4] == before
     assert ran.names("loss") == (study.best.value,)
     assert "takes a whole number" in ran.run("%tune resume --trials some").err
+
+
+def test_a_loaded_study_is_written_into_the_whole_cell(stored_notebook):
+    """Comments and blank lines above the header and below it come back; only literals change."""
+    notebook = stored_notebook
+    cell = "# mine\n\n# @tune random -n 4 --seed 1 --study kept -q\n\nx = 5  # tune: int(1, 9)\n"
+    cell += "loss = x  # tune: minimize"
+    notebook.run(cell)
+    notebook.run("%reset -f")
+    notebook.run("%load_ext hpmagic\n%tune load kept")
+    offers = []
+    notebook.shell.set_next_input = lambda text, replace: offers.append(text)
+    notebook.run("%tune write")
+    best = notebook.shell.user_ns["_study"].best_params["x"]
+    assert offers == [cell.replace("x = 5", f"x = {best}")]
+
+
+def test_apply_finds_the_objects_of_a_loaded_study_by_name(stored_notebook):
+    """An option that is an object is bound itself, not its name; texts stay texts."""
+    notebook = stored_notebook
+    notebook.run(
+        "# @tune random -n 2 --seed 1 --study objects -q --no-default\n"
+        "kind = list  # tune: choice(dict, )\n"
+        'name = "x"  # tune: choice("dict", )\n'
+        "loss = len(kind()) + len(name)  # tune: minimize"
+    )
+    notebook.run("dict = dict\n%tune load objects")
+    said = notebook.run("%tune apply")
+    assert notebook.names("kind", "name") == (dict, "dict")
+    assert "kind = dict\n" in said.out
+    assert 'name = "dict"' in said.out

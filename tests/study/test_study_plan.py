@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hpmagic.language import parse_cell
-from hpmagic.launch import Setting, plan_of
+from hpmagic.launch import Setting, plan_of, prepare, study_info
 from hpmagic.options import parse_line
 from hpmagic.tuners.registry import known_tuners
 
@@ -92,3 +92,29 @@ def test_an_object_is_shown_by_its_name() -> None:
     """Not by its address."""
     text = "kind = dict  # tune: choice(dict, list)\nloss = len(kind())  # tune: minimize"
     assert "First: kind=list (try)" in plan(text, "random --try kind=list")
+
+
+GRID = """\
+depth = 3  # tune: int(2, 5)
+rate = 0.1  # tune: uniform(0, 1), n=3
+loss = rate * depth  # tune: minimize
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("grid", 13),  # the written 0.1 is no value of the grid
+        ("grid --no-default", 12),
+        ("grid --try rate=0.5", 13),
+        ("grid --try rate=0.7,depth=2", 14),
+        ("grid --trials 5", None),
+        ("random", None),
+        ("manual --try rate=0.5 --try rate=0.5 --try depth=3", 2),
+    ],
+)
+def test_a_study_knows_how_many_trials_its_own_plan_has(words: str, expected: int | None) -> None:
+    """Combinations of the grid count once, whoever asks for them."""
+    config = parse_line(words, known_tuners())
+    ready = prepare(parse_cell(GRID), config, Setting({}))
+    assert study_info(ready, Setting({})).expected == expected
