@@ -44,6 +44,11 @@ GROUPS = {
 }
 BUDGETS = {"short": (10, 25, 50), "long": (10, 25, 50, 100)}
 SEEDS = {"short": 10, "long": 20}
+LEFT_OUT = {"short": ("bayes", "optuna-gp"), "long": ()}
+"""Engines that have to be asked for: `auto` is `bayes` here, and Optuna's GP takes a while."""
+TARGETS = {"noise-free": 0.8, "noisy": 0.95}
+"""The most that the mean regret of `auto` at up to 50 trials may be, in those of the best other."""
+OURS = ("auto", "bayes")
 
 
 class BudgetSpentError(BaseException):
@@ -158,6 +163,65 @@ def _table(scores: Sequence[Score], budgets: Sequence[int], against: str) -> lis
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
 
 
+def verdicts(scores: Sequence[Score], budgets: Sequence[int]) -> list[str]:
+    """What was aimed at, and whether it was reached, for `auto` with the default first."""
+    lines = []
+    scores = [s for s in scores if s.default]
+    for title, groups in GROUPS.items():
+        means, wins = _means(scores, groups, budgets)
+        others = [engine for engine in means if engine not in OURS]
+        if "auto" not in means or not others:
+            continue
+        for budget in budgets:
+            best = min(others, key=lambda engine: means[engine][budget])
+            ratio = means["auto"][budget] / means[best][budget]
+            if title == "branches":
+                best = "optuna-tpe" if "optuna-tpe" in means else best
+                ratio, aim = means["auto"][budget] / means[best][budget], 1.0
+            elif budget > 50:
+                continue
+            else:
+                aim = TARGETS[title]
+            lines.append(_verdict(f"{title} at {budget}: regret / that of {best}", ratio, aim))
+            least = min(others, key=lambda engine: wins[engine][budget])
+            if title != "branches":
+                share = wins[least][budget]
+                said = "met" if share >= 0.6 else "missed"
+                lines.append(
+                    f"{title} at {budget}: fewest wins {share:.2f}, over {least}; at least 0.60: "
+                    f"{said}"
+                )
+    spent = [s.milliseconds for s in scores if s.engine == "auto"]
+    if spent:
+        lines.append(_verdict("median ms a suggestion", float(np.median(spent)), 50.0))
+    return lines
+
+
+def _verdict(what: str, figure: float, most: float) -> str:
+    return f"{what}: {figure:.2f}; at most {most:g}: {'met' if figure <= most else 'missed'}"
+
+
+def _means(
+    scores: Sequence[Score], groups: Sequence[str], budgets: Sequence[int]
+) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, float]]]:
+    """Mean regrets and win rates of `auto`, by engine and budget."""
+    chosen = [s for s in scores if s.group in groups]
+    by_key = {(s.engine, s.task, s.seed): s.regrets for s in chosen}
+    cells = sorted({(s.task, s.seed) for s in chosen})
+    means: dict[str, dict[int, float]] = {}
+    wins: dict[str, dict[int, float]] = {}
+    for engine in sorted({s.engine for s in chosen}, key=list(ENGINES).index):
+        means[engine], wins[engine] = {}, {}
+        for budget in budgets:
+            theirs = np.array([by_key[engine, *cell][budget] for cell in cells])
+            means[engine][budget] = float(theirs.mean())
+            if ("auto", *cells[0]) in by_key:
+                mine = np.array([by_key["auto", *cell][budget] for cell in cells])
+                tied = np.abs(mine - theirs) <= 1e-9
+                wins[engine][budget] = float(((mine < theirs) & ~tied).mean() + 0.5 * tied.mean())
+    return means, wins
+
+
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks down the columns, ties shared."""
     from scipy.stats import rankdata
@@ -211,7 +275,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--half", choices=["dev", "report"], default="dev")
     parser.add_argument("--form", choices=["short", "long"], default="short")
-    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES))
     parser.add_argument("--seeds", type=int, help="how many (short: 10, long: 20)")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budgets", type=int, nargs="+")
@@ -235,7 +299,8 @@ def main() -> None:
         find_scales(names)
         return
     engines = []
-    for name in options.engines:
+    asked = options.engines or [n for n in ENGINES if n not in LEFT_OUT[options.form]]
+    for name in asked:
         if ENGINES[name].installed:
             engines.append(name)
         else:
@@ -262,6 +327,9 @@ def main() -> None:
     if options.by_task:
         for budget in budgets:
             print(by_task([s for s in scores if s.default], budget))
+    if lines := verdicts(scores, budgets):
+        print("\nAims")
+        print("\n".join(f"  {line}" for line in lines))
     print(f"\n{options.half} half, {options.form} form, {time.perf_counter() - begun:.0f} s")
     if options.json:
         options.json.write_text(json.dumps([asdict(score) for score in scores]))

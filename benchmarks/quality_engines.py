@@ -220,6 +220,12 @@ def _tpe(seed: int) -> Any:
     return optuna.samplers.TPESampler(seed=seed)
 
 
+def _gp(seed: int) -> Any:
+    import optuna
+
+    return optuna.samplers.GPSampler(seed=seed)
+
+
 def _cmaes(seed: int) -> Any:
     import optuna
 
@@ -434,6 +440,7 @@ ENGINES: dict[str, Engine] = {
     "random": Engine(random_search),
     "grid": Engine(grid_search, uses_budget=True),
     "optuna-tpe": Engine(optuna_sampler(_tpe), needs="optuna"),
+    "optuna-gp": Engine(optuna_sampler(_gp), needs="torch"),
     "optuna-cmaes": Engine(optuna_sampler(_cmaes), needs="cmaes"),
     "hyperopt": Engine(hyperopt_tpe, needs="hyperopt"),
     "nevergrad": Engine(nevergrad_ngopt, needs="nevergrad", uses_budget=True),

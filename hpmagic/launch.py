@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +28,12 @@ from hpmagic.replay import NOT_PUBLISHED, publish_best
 from hpmagic.results import Study
 from hpmagic.resume import NOTHING, Continuation, continuation
 from hpmagic.space import SearchSpace
+from hpmagic.stopping import Enough, enough_rule
 from hpmagic.study import Limits, Planned, StudyResult, run_study
 from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
 from hpmagic.tuners.registry import get_tuner
 from hpmagic.tuners.tree import ExecutionTree
+from hpmagic.warmstart import WarmStart, earlier_studies
 
 if TYPE_CHECKING:
     from hpmagic.tracking.resumption import Resumable
@@ -89,6 +91,8 @@ class Prepared:
     trials: int | None
     seed: int
     pruner: PrunerChoice
+    enough: Enough
+    warm: WarmStart
     resumed: Resumable | None = None
     after: Continuation = NOTHING
 
@@ -147,6 +151,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
                     limits=Limits(ready.trials, config.timeout),
                     listeners=[listener for listener in (pruner, writer, view) if listener],
                     stop=lambda: interrupt.requested,
+                    enough=ready.enough,
                     judge=pruner.judge if pruner else None,
                     earlier=after.earlier,
                     next_number=after.next_number,
@@ -225,9 +230,13 @@ def prepare(
     seed = secrets.randbits(32) if config.seed is None else config.seed
     tree = ExecutionTree()
     trials = config.trials or (None if kind.plans else DEFAULT_TRIALS)
-    tuner = kind.make(
-        TunerContext(space, objectives, trials, seed, tree, tries, config.tuner_options)
+    warm = _warm_start(cell, config, kind, space=space, objectives=objectives, resumed=resumed)
+    context = TunerContext(
+        space, objectives, trials, seed, tree, tries, config.tuner_options, warm.studies
     )
+    tuner = kind.make(context)
+    if warm.studies and not getattr(tuner, "uses_earlier", True):
+        warm = WarmStart(remark="warm start: not needed, since every combination runs")
     plan = [Planned(Origin.DEFAULT)] if config.default else []
     combinations = getattr(tuner, "combinations", ())
     plan += [Planned(Origin.TRY, values) for values in (*tries, *combinations)]
@@ -262,8 +271,39 @@ def prepare(
         trials,
         seed,
         pruner,
+        enough_rule(config, objectives),
+        warm,
         resumed,
         after,
+    )
+
+
+def _warm_start(
+    cell: TunableCell,
+    config: StudyConfig,
+    kind: TunerInfo,
+    *,
+    space: SearchSpace,
+    objectives: Sequence[Objective],
+    resumed: Resumable | None,
+) -> WarmStart:
+    """What earlier studies there are to learn from, if that was asked for."""
+    if config.warm_start is None:
+        return WarmStart()
+    if not kind.learns_from_earlier:
+        raise OptionError(f"--warm-start is for bayes and auto: {kind.name} cannot make use of it")
+    if len(objectives) > 1:
+        names = ", ".join(objective.name for objective in objectives)
+        raise OptionError(f"--warm-start is for one objective, but the cell has {names}")
+    from hpmagic.tracking.store import check_store
+
+    check_store()
+    return earlier_studies(
+        config.warm_start,
+        fingerprint=cell.fingerprint,
+        space=space,
+        objectives=objectives,
+        without=None if resumed is None else resumed.record.run_id,
     )
 
 
@@ -338,7 +378,7 @@ def _remarks(ready: Prepared) -> tuple[str, ...]:
     """The choices that were made for the person."""
     resumed = () if ready.resumed is None else ready.resumed.remarks
     choices = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
-    remarks = (ready.after.remark, *resumed, *choices)
+    remarks = (ready.after.remark, *resumed, *choices, ready.warm.remark)
     return tuple(remark for remark in remarks if remark)
 
 

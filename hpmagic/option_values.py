@@ -26,6 +26,7 @@ __all__ = [
     "read_resume",
     "read_seed",
     "read_text",
+    "read_tolerance",
     "read_try",
 ]
 
@@ -155,6 +156,16 @@ def read_amount(text: str) -> float:
     if not 0 < value < float("inf"):
         raise ValueError("must be above 0")
     return value
+
+
+def read_tolerance(text: str) -> float | str:
+    """A number above 0, or ``noise``."""
+    if text == "noise":
+        return text
+    try:
+        return read_amount(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or `noise`") from None
 
 
 def read_pruner(text: str) -> str:

@@ -25,6 +25,7 @@ from hpmagic.option_values import (
     read_resume,
     read_seed,
     read_text,
+    read_tolerance,
     read_try,
 )
 from hpmagic.records import Direction, Objective
@@ -74,6 +75,10 @@ class StudyConfig:
     min_steps: int | None = None
     repeats: int | None = None
     trial_timeout: float | None = None
+    patience: int | None = None
+    min_delta: float | None = None
+    tolerance: float | str | None = None
+    warm_start: str | None = None
     jobs: int | None = None
     engine: str = "local"
     address: str | None = None
@@ -139,7 +144,20 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("warmup", "prune no trial before N are complete (median: 5)", "N", read_count),
     Option("min-steps", "prune no trial before step N of its loop", "N", read_count),
-    Option("patience", "stop after N trials without improvement", "N", read_count, available=False),
+    Option("patience", "end after N trials without improvement", "N", read_count),
+    Option("min-delta", "the least that --patience takes for an improvement", "X", read_amount),
+    Option(
+        "tolerance",
+        "end when no trial is expected to beat the best by more than X, or more than its noise",
+        "X|noise",
+        read_tolerance,
+    ),
+    Option(
+        "warm-start",
+        "learn from an earlier study, or from those most like it, as far as they agree",
+        "STUDY|auto",
+        read_text,
+    ),
     Option("seed", "makes the study repeatable, value for value", "S", read_seed),
     Option("jobs", "trials at the same time, in processes of their own", "N", read_count, "j"),
     Option(
@@ -353,6 +371,8 @@ def _config(given: Mapping[str, Any]) -> StudyConfig:
     for option in OPTIONS:
         if option.key in given and not option.available:
             raise OptionError(f"`{option.flag}` is not available yet in this version of hpmagic")
+    if "min_delta" in given and "patience" not in given:
+        raise OptionError("--min-delta needs --patience: it is the least gain that counts for it")
     if "resume" in given and given.get("fresh"):
         raise OptionError("--resume continues a study and --fresh starts a new one: take one")
     objectives = [Objective(name, Direction.MINIMIZE) for name in given.get("minimize", ())]

@@ -14,6 +14,7 @@ from hpmagic.distributions import Distribution
 from hpmagic.space import SearchSpace
 
 __all__ = [
+    "TUNER_NOTE",
     "Direction",
     "Event",
     "Listener",
@@ -33,6 +34,10 @@ __all__ = [
     "TrialState",
     "ValueDrawn",
 ]
+
+
+TUNER_NOTE = "tuner"
+"""The key among a trial's notes of what the tuner said when it began to choose otherwise."""
 
 
 class Direction(StrEnum):

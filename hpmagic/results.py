@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from hpmagic.display.findings import Findings
+
 __all__ = ["Best", "Study", "load", "studies"]
 
 
@@ -206,6 +208,16 @@ class Study:
         trial = self.record.trials[number]
         parts = (trial.output.stdout, trial.output.stderr, trial.output.traceback)
         return "\n".join(part.rstrip("\n") for part in parts if part)
+
+    @property
+    def findings(self) -> Findings:
+        """What the trials tell, in sentences; ``importances`` and ``interactions`` as tables.
+
+        Worked out when it is asked for, from a surrogate fitted to the trials.
+        """
+        from hpmagic.display.findings import findings
+
+        return findings(self.record)
 
     def plot(self, kind: str = "history", **options: Any) -> Figure:
         """A figure: history, parallel, importance, slice, contour or curves."""

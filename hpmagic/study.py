@@ -17,6 +17,7 @@ from hpmagic.execution.interrupt import held, interrupt_requested
 from hpmagic.execution.outcome import WRITTEN, TrialOutcome
 from hpmagic.ranking import beats
 from hpmagic.records import (
+    TUNER_NOTE,
     Event,
     Listener,
     MetricReported,
@@ -78,6 +79,7 @@ def run_study(
     limits: Limits | None = None,
     listeners: Sequence[Listener] = (),
     stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[Sequence[Trial]], str] = lambda _: "",
     judge: Callable[[int, Report], None] | None = None,
     earlier: Sequence[Trial] = (),
     next_number: int = 0,
@@ -95,6 +97,8 @@ def run_study(
         limits: how many trials, how long.
         listeners: hear every event, on this thread.
         stop: asked between trials whether the person has asked to stop.
+        enough: why the trials that have ended are enough, empty while they are not; asked between
+            trials once the ``plan`` is through.
         judge: sees each report of the first objective, and may raise `Pruned`.
         earlier: the trials of a study that is resumed. Those that ended count among the limit, and
             the tuner is told of them.
@@ -103,7 +107,7 @@ def run_study(
     Raises:
         Exception: what the tuner, the engine or a listener raised; the study is closed first.
     """
-    loop = _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge)
+    loop = _Loop(info, engine, tuner, tree, listeners=listeners, judge=judge, enough=enough)
     loop.go_on_after(earlier, next_number)
     return loop.run(list(plan), limits or Limits(), stop)
 
@@ -118,6 +122,7 @@ class _Loop:
         *,
         listeners: Sequence[Listener],
         judge: Callable[[int, Report], None] | None,
+        enough: Callable[[Sequence[Trial]], str],
     ) -> None:
         self.info = info
         self.engine = engine
@@ -125,6 +130,7 @@ class _Loop:
         self.tree = tree
         self.listeners = listeners
         self.judge = judge
+        self.enough = enough
         self.heeded = frozenset([info.objectives[0].name] if judge is not None else [])
         self.race = Race(info.repeats, info.objectives[0])
         self.most_at_once = _combinations(info)
@@ -138,6 +144,9 @@ class _Loop:
         self.best: Trial | None = None
         self.best_outcome: TrialOutcome | None = None
         self.errors: list[BaseException] = []
+        self.remark = _remark(tuner)
+        self.notes: dict[int, str] = {}
+        """What the tuner said with a trial's values, by the trial's number."""
 
     def go_on_after(self, earlier: Sequence[Trial], next_number: int) -> None:
         """Take in the trials of a study that is resumed."""
@@ -216,6 +225,8 @@ class _Loop:
                 return _End("complete", f"the time of {limits.seconds:g} s is over")
             if self.tree.exhausted:
                 return _End("complete", _every(self.begun))
+            if not plan and (reason := self.enough(self.trials)):
+                return _End("complete", reason)
             if self.running and self.crowded():
                 return None
             chosen: Planned | Proposal | None = self.next_planned(plan)
@@ -223,6 +234,7 @@ class _Loop:
                 if limits.trials is not None and self.begun + len(plan) >= limits.trials:
                     return None  # what is left is for the plan, once it is clear what it draws
                 chosen = self.tuner.ask()
+                self.listen()
             if chosen is None:
                 if plan:
                     return None
@@ -232,6 +244,12 @@ class _Loop:
                 return self.stopped()
             self.begin(chosen)
         return None
+
+    def listen(self) -> None:
+        """Keep what the tuner has to say of the next trial, if that is news."""
+        said = _remark(self.tuner)
+        if said != self.remark:
+            self.remark = self.notes[self.next_number] = said
 
     def crowded(self) -> bool:
         """Whether the trials that run may be all there are to run, so that one has to wait."""
@@ -295,6 +313,8 @@ class _Loop:
         """A trial has ended: tell everybody."""
         conversation.end(outcome)
         trial = trial_of(conversation.number, conversation.origin, outcome, self.info.objectives)
+        if said := self.notes.pop(trial.number, ""):
+            trial = replace(trial, notes={**trial.notes, TUNER_NOTE: said})
         self.trials.append(trial)
         if trial.state is TrialState.FAILED:
             self.errors.append(outcome.error or ObjectiveError(trial.reason))
@@ -365,6 +385,10 @@ class _AsPlanned(dict[str, Any]):
 
 def _all_failed(count: int) -> str:
     return "the trial failed" if count == 1 else f"all {count} trials failed"
+
+
+def _remark(tuner: Tuner) -> str:
+    return str(getattr(tuner, "remark", ""))
 
 
 def _every(count: int) -> str:

@@ -6,46 +6,128 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, overload
 
-from hpmagic.display.importance import Importance, importances
+from hpmagic.display.edges import edge_advice
 from hpmagic.display.words import abridged, clean, count, duration, isolated, number, range_text
-from hpmagic.distributions import Distribution, Int, LogUniform, Uniform
+from hpmagic.effects import Effect, Importance, importances
 from hpmagic.ranking import best_trial, default_trial
 from hpmagic.records import StudyRecord, Trial, TrialState
 from hpmagic.repeats import indistinguishable, standard_error
 from hpmagic.savings import savings
 
-__all__ = ["Finding", "edge_advice", "findings", "saved_text"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-_EDGE = 0.02
+__all__ = ["Finding", "Findings", "findings", "saved_text"]
+
 _LITTLE = 0.03
+_SHARED = 0.1
+_SURE = 0.5
 _MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind`` is importance, edge, default, flat, repeats, pruning or failures."""
+    """``kind`` is importance, interaction, flat, edge, constant, default, repeats, failures or
+    pruning. ``text`` says it in a sentence. ``names`` are the hyperparameters that it is about.
+    """
 
     kind: str
     text: str
+    names: tuple[str, ...] = ()
 
 
-def findings(record: StudyRecord) -> tuple[Finding, ...]:
+class Findings(Sequence[Finding]):
+    """What a study found: sentences, and the figures behind them.
+
+    In a notebook it shows as a list of the sentences.
+    """
+
+    def __init__(self, found: Sequence[Finding], importance: Importance | None = None) -> None:
+        self._found = tuple(found)
+        self._importance = importance
+
+    @overload
+    def __getitem__(self, at: int) -> Finding: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Finding, ...]: ...
+    def __getitem__(self, at: int | slice) -> Finding | tuple[Finding, ...]:
+        return self._found[at]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def importances(self) -> pd.DataFrame:
+        """``name``, ``share``, ``low`` and ``high``, one row a hyperparameter, largest first.
+
+        Shares of the objective's variance over the space, with sum 1; 80% of what the trials leave
+        possible lies between ``low`` and ``high``. Empty when the trials are too few to say.
+        """
+        effects = self._importance.effects if self._importance else {}
+        return _table(["name"], [((name,), effect) for name, effect in effects.items()])
+
+    @property
+    def interactions(self) -> pd.DataFrame:
+        """``first``, ``second``, ``share``, ``low`` and ``high``, one row a pair, largest first.
+
+        The part of the variance that only the two together explain; pairs of the five most
+        important hyperparameters.
+        """
+        together = self._importance.together if self._importance else {}
+        return _table(["first", "second"], list(together.items()))
+
+    @property
+    def fit(self) -> float | None:
+        """R squared of the surrogate on trials left out one by one; None without a surrogate."""
+        return self._importance.fit if self._importance else None
+
+    def __repr__(self) -> str:
+        return "\n".join(f"- {found.text}" for found in self) or "nothing to say yet"
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "<p>Nothing to say yet.</p>"
+        return f"<ul>{''.join(f'<li>{escape(found.text)}</li>' for found in self)}</ul>"
+
+
+def findings(record: StudyRecord) -> Findings:
     """What the trials say, the most useful first; nothing that they are too few to say."""
+    if not (_LAST and _LAST[0][0] is record):
+        _LAST[:] = [(record, _findings(record))]
+    return _LAST[0][1]
+
+
+_LAST: list[tuple[StudyRecord, Findings]] = []
+"""The last record and its findings: a study's end is shown in more than one place."""
+
+
+def _findings(record: StudyRecord) -> Findings:
     objectives = record.info.objectives
     best = best_trial(record.trials, objectives) if objectives else None
     found = [_failures(record.trials)]
+    shares = None
     if best is not None:
         complete = [t for t in record.trials if t.state is TrialState.COMPLETE and t.values]
-        flat = _flat(complete, objectives[0].name)
-        shares = None if flat else importances(complete, objectives[0])
-        found += [flat, _repeats(record, best), _default(record, best)]
+        constant = _constant(complete, objectives[0].name)
+        shares = None if constant else importances(complete, objectives[0])
+        found += [constant, _repeats(record, best), _default(record, best)]
         found += _importance(shares, record)
-        if not flat and len(objectives) == 1 and len(complete) >= 5:
+        if len(objectives) == 1 and shares is not None and shares.clear:
             found += _edges(record, best, shares)
     said = [f for f in found if f is not None][:_MOST]
-    saved = saved_text(record)
-    return (*said, Finding("pruning", saved)) if saved else tuple(said)
+    if saved := saved_text(record):
+        said.append(Finding("pruning", saved))
+    return Findings(said, shares)
+
+
+def _table(keys: list[str], rows: list[tuple[tuple[str, ...], Effect]]) -> pd.DataFrame:
+    import pandas as pd
+
+    values = [(*names, effect.share, effect.low, effect.high) for names, effect in rows]
+    return pd.DataFrame(values, columns=[*keys, "share", "low", "high"])
 
 
 def saved_text(record: StudyRecord) -> str:
@@ -68,130 +150,95 @@ def _name(name: str) -> str:
 def _importance(shares: Importance | None, record: StudyRecord) -> list[Finding]:
     if shares is None or len(shares.shares) < 2:
         return []
-    objective = record.info.objectives[0].name
+    objective = _name(record.info.objectives[0].name)
     if not shares.clear:
         text = (
-            f"No pattern yet: a random forest fitted to {count(shares.trials, 'trial')} cannot "
-            f"predict {_name(objective)} from the values."
+            f"No pattern yet: a surrogate fitted to {count(shares.trials, 'trial')} cannot "
+            f"predict {objective} from the values."
         )
         return [Finding("importance", text)]
-    ranked = list(shares.shares.items())
-    much = [f"{_name(n)} ({share:.0%})" for n, share in ranked[:3] if share >= 0.1]
-    little = [_name(n) for n, share in ranked if share < _LITTLE]
-    text = ""
+    found = []
+    ranked = list(shares.effects.items())
+    much = [(n, e) for n, e in ranked[:3] if e.share >= _SHARED]
     if much:
         verb = "mattered most" if len(ranked) > len(much) else "mattered"
-        text = f"{_and(much)} {verb} for {_name(objective)}"
-    if little:
-        rest = f"{_and(little[:5])} hardly mattered" + (
-            f" (nor did {len(little) - 5} more)" if len(little) > 5 else ""
+        words = _and([f"{_name(n)} ({_percent(e)})" for n, e in much])
+        basis = (
+            f" (Shares by a Gaussian process fitted to {shares.trials} trials; "
+            f"R² {shares.fit:.2f} on trials it did not see.)"
         )
-        text = f"{text}; {rest}" if text else rest
-    if not text:
+        names = tuple(n for n, _ in much)
+        found.append(
+            Finding("importance", f"{words} {verb} for {objective}.{basis}", names),
+        )
+    return [*found, *_interactions(shares), *_flat(shares, objective)]
+
+
+def _interactions(shares: Importance) -> list[Finding]:
+    """Pairs whose common part is large, and larger than what the surrogate leaves unexplained.
+
+    Noise that is taken for structure looks like an interaction more than like anything else.
+    """
+    unexplained = 1.0 - shares.fit
+    sure = [p for p in shares.together.items() if p[1].low >= _SHARED + unexplained]
+    return [
+        Finding(
+            "interaction",
+            f"{_name(pair[0])} and {_name(pair[1])} act together ({_percent(effect)} of the "
+            "variation): the best value of one depends on the other, so tune both.",
+            pair,
+        )
+        for pair, effect in sure[:2]
+    ]
+
+
+def _flat(shares: Importance, objective: str) -> list[Finding]:
+    """The hyperparameters that hardly matter whichever function it is."""
+    flat = [(n, e) for n, e in shares.effects.items() if e.high < _LITTLE]
+    if not flat:
         return []
-    basis = (
-        f" (Shares by a random forest fitted to {shares.trials} trials; "
-        f"R² {shares.fit:.2f} on trials it did not see.)"
+    most = max(e.high for _, e in flat)
+    names = [_name(n) for n, _ in flat]
+    more = f" (nor did {len(names) - 5} more)" if len(names) > 5 else ""
+    limit = "less than 1%" if most < 0.01 else f"at most {most:.0%}"
+    text = (
+        f"{_and(names[:5])} hardly mattered{more}: over the whole range {limit} of the variation "
+        f"of {objective}{' each' if len(names) > 1 else ''}."
     )
-    return [Finding("importance", f"{text}.{basis}")]
+    return [Finding("flat", text, tuple(n for n, _ in flat))]
+
+
+def _percent(effect: Effect) -> str:
+    return f"{effect.share:.0%} ± {math.ceil(effect.spread * 100 - 1e-9)}%"
 
 
 def _and(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _edges(record: StudyRecord, best: Trial, shares: Importance | None) -> list[Finding]:
+def _edges(record: StudyRecord, best: Trial, shares: Importance) -> list[Finding]:
+    """Ends of ranges at which the best trial lies, and not by luck."""
     found = []
     for name, value in best.params.items():
-        if shares is not None and shares.clear and shares.shares.get(name, 0.0) < _LITTLE:
-            continue
         advice = edge_advice(best.distributions[name], value)
-        if advice is not None:
-            end, instead = advice
-            found.append(
-                Finding(
-                    "edge",
-                    f"{_name(name)}'s best, {number(float(value), 6)}, is at the {end} of "  # type: ignore[arg-type]
-                    f"{clean(range_text(best, name, record.info), 80)}: try {instead}",
-                )
+        if advice is None or shares.shares.get(name, 0.0) < _LITTLE or name not in shares.ends:
+            continue
+        end, instead = advice
+        bottom, top = shares.ends[name]
+        chance = bottom if end == "bottom" else top
+        if chance < _SURE:
+            continue
+        sure = "almost certainly" if chance > 0.95 else f"with a chance of {chance:.0%}"
+        found.append(
+            Finding(
+                "edge",
+                f"{_name(name)}'s best, {number(float(value), 6)}, is at the {end} of "  # type: ignore[arg-type]
+                f"{clean(range_text(best, name, record.info), 80)}: try {instead} "
+                f"({sure} no value inside is better)",
+                (name,),
             )
+        )
     return found
-
-
-def edge_advice(distribution: Distribution, value: object) -> tuple[str, str] | None:
-    """("top" or "bottom", the range to try instead) for a value at an end that can be moved.
-
-    The new range is as wide as the old one with the best value near its middle. Natural ends stay:
-    0 and 1 of a fraction, 0 or 1 of a count.
-
-    >>> edge_advice(LogUniform(1e-5, 0.1), 0.1)
-    ('top', 'loguniform(1e-3, 10)')
-    >>> edge_advice(Uniform(0.0, 1.0), 0.99) is None
-    True
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if not isinstance(distribution, LogUniform | Uniform | Int) or (distribution.size or 99) < 4:
-        return None
-    low, high = float(distribution.low), float(distribution.high)
-    if not low <= value <= high:
-        return None
-    log = isinstance(distribution, LogUniform) or getattr(distribution, "log", False)
-    share = math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
-    if _EDGE < share < 1 - _EDGE:
-        return None
-    end = "bottom" if share <= _EDGE else "top"
-    if end == "bottom" and _natural_bottom(distribution, low, log):
-        return None
-    if end == "top" and isinstance(distribution, Uniform) and low >= 0 and high == 1:
-        return None
-    middle = low if end == "bottom" else high
-    if log:
-        new_low, new_high = middle * math.sqrt(low / high), middle * math.sqrt(high / low)
-    else:
-        half = (high - low) / 2
-        new_low, new_high = middle - half, middle + half
-        if low >= 0 > new_low:
-            new_low = 0.0
-    return end, _spelled(distribution, new_low, new_high)
-
-
-def _natural_bottom(distribution: Distribution, low: float, log: bool) -> bool:
-    if isinstance(distribution, Int):
-        return low in (0, 1)
-    return not log and low == 0
-
-
-def _spelled(distribution: Distribution, low: float, high: float) -> str:
-    if isinstance(distribution, Int):
-        bottom = max(round(low), 1 if distribution.log or distribution.low >= 1 else -(10**9))
-        top = max(round(high), bottom + 1)
-        if distribution.step > 1:
-            step, first = distribution.step, distribution.low
-            bottom = first + math.floor((bottom - first) / step + 0.5) * step
-            bottom = first if bottom < 1 <= first else bottom
-            top = bottom + max(1, math.floor((top - bottom) / step + 0.5)) * step
-        tail = f", step={distribution.step}" if distribution.step > 1 else ""
-        return f"int({bottom}, {top}{tail}{', log=True' if distribution.log else ''})"
-    if isinstance(distribution, Uniform):
-        lattice = f", step={_plain(distribution.step)}" if distribution.step is not None else ""
-        return f"uniform({_plain(low)}, {_plain(high)}{lattice})"
-    return f"loguniform({_power(low)}, {_power(high)})"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.2g}" if abs(value) < 100 else f"{value:.3g}".replace("e+0", "e")
-
-
-def _power(value: float) -> str:
-    """One digit in the form that people type: 1e-3, 0.1, 10, 3e4."""
-    exponent = math.floor(math.log10(value) + 1e-9)
-    digit = round(value / 10.0**exponent)
-    if digit == 10:
-        digit, exponent = 1, exponent + 1
-    if -2 <= exponent <= 2:
-        return f"{digit * 10.0**exponent:g}"
-    return f"{digit}e{exponent}"
 
 
 def _default(record: StudyRecord, best: Trial) -> Finding | None:
@@ -223,7 +270,7 @@ def _repeats(record: StudyRecord, best: Trial) -> Finding | None:
     return Finding("repeats", f"{text}{trials} {named} cannot be told apart from it.")
 
 
-def _flat(complete: Sequence[Trial], name: str) -> Finding | None:
+def _constant(complete: Sequence[Trial], name: str) -> Finding | None:
     values = [t.value for t in complete if t.value is not None]
     if len(values) < 5:
         return None
@@ -234,7 +281,7 @@ def _flat(complete: Sequence[Trial], name: str) -> Finding | None:
         f"{_name(name)} was {number(high)} in every trial: what is tuned does not change it, "
         "or it is not measured after the change."
     )
-    return Finding("flat", text)
+    return Finding("constant", text)
 
 
 def _failures(trials: Sequence[Trial]) -> Finding | None:

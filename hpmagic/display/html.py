@@ -40,7 +40,8 @@ _NARROW = 286
 def live(progress: Progress, now: float) -> str:
     """The panel of a study that runs; ``now`` is in seconds since the epoch."""
     table = top_table(progress, now)
-    note = f"Reused: {clean(progress.reused, 160)}" if progress.reused else ""
+    notes = [f"Reused: {clean(progress.reused, 160)}" if progress.reused else ""]
+    notes.append(clean(progress.said, 160))
     hidden = _more(table)
     return _panel(
         f"Study {_study_name(progress)} is running",
@@ -51,7 +52,7 @@ def live(progress: Progress, now: float) -> str:
             f'<div class="hpm-cols"><div class="hpm-hero">{_hero(progress)}</div>'
             f"{_charts(progress)}</div>",
             _table(table, _LIVE_ROWS),
-            f'<div class="hpm-note">{escape(". ".join(t for t in (note, hidden) if t))}</div>',
+            f'<div class="hpm-note">{escape(". ".join(t for t in (*notes, hidden) if t))}</div>',
         ],
     )
 
@@ -397,6 +398,7 @@ def _foot(record: StudyRecord, progress: Progress) -> str:
         pieces.append(f"MLflow: {_text(record.info.experiment)}, run {_text(record.run_id[:8])}")
     if progress.reused:
         pieces.append(f"reused: {_text(progress.reused, 160)}")
+    pieces += [_text(progress.said, 160)] if progress.said else []
     pieces += [_text(remark, 200) for remark in record.info.remarks[:3]]
     return f'<div class="hpm-foot">{" · ".join(pieces)}</div>' if pieces else ""
 

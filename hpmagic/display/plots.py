@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hpmagic.display.chart import scale_of
-from hpmagic.display.importance import FEWEST, importances
 from hpmagic.display.words import abridged, clean, count, number
+from hpmagic.effects import FEWEST, importances
 from hpmagic.errors import OptionError, nearest
 from hpmagic.ranking import best_so_far, best_trial, default_trial, pareto_front
 from hpmagic.records import Direction, Objective, StudyRecord, Trial, TrialState
@@ -282,9 +282,19 @@ def _importance(record: StudyRecord, index: int) -> StudyFigure:
     axes.barh(places, sizes, color=colours, height=0.62)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
-    for place, share in zip(places, sizes, strict=True):
-        axes.text(share + 0.012, place, f"{share:.0%}", va="center", fontsize=9, color=SOFT)
-    axes.set_xlim(0, max(sizes) * 1.12 + 0.02)
+    for place, (name, share) in enumerate(shares.items()):
+        effect = found.effects[name]
+        axes.plot([effect.low, effect.high], [place, place], color=INK, linewidth=1.2)
+        axes.text(
+            max(share, effect.high) + 0.012,
+            place,
+            f"{share:.0%}",
+            va="center",
+            fontsize=9,
+            color=SOFT,
+        )
+    longest = max(found.effects[name].high for name in shares)
+    axes.set_xlim(0, max([*sizes, longest]) * 1.12 + 0.02)
     name = label(objective.name)
     title = (
         f"{names[0]} matters most for {name}" if found.clear else f"Nothing clear explains {name}"

@@ -13,7 +13,6 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from hpmagic.display.importance import Importance, importances
 from hpmagic.display.plots import (
     BLUE,
     INK,
@@ -32,6 +31,7 @@ from hpmagic.display.plots import (
 )
 from hpmagic.display.words import clean, count, number
 from hpmagic.distributions import Choice, Distribution, Int, LogNormal, LogUniform
+from hpmagic.effects import Importance, importances
 from hpmagic.errors import OptionError, nearest
 from hpmagic.records import Direction, Objective, StudyRecord, Trial, TrialState
 

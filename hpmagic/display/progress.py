@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hpmagic.durations import duration_text
 from hpmagic.ranking import advantage, beats, front_with
 from hpmagic.records import (
+    TUNER_NOTE,
     Event,
     MetricReported,
     Objective,
@@ -84,6 +85,8 @@ class Progress:
         self.default_failed = False
         self.reported: set[str] = set()
         self.reused = ""
+        self.said = ""
+        """What the tuner said when it began to choose otherwise."""
         self._saved = 0.0
         self.front: list[Trial] = []
         """The trials that no other beats in every objective, when there are several objectives."""
@@ -135,6 +138,7 @@ class Progress:
         if trial.notes.get("reused"):
             self._saved += max(trial.from_scratch - trial.duration, 0.0)
             self.reused = f"{trial.notes['reused']}; saved {duration_text(self._saved)}"
+        self.said = trial.notes.get(TUNER_NOTE, self.said)
         if trial.origin is Origin.DEFAULT:
             self.default_failed = trial.state is not TrialState.COMPLETE
         value = trial.value

@@ -53,8 +53,11 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
     lines = [
         f"Study {_name(info.name)}: {aims} by {_name(info.tuner)}, {took} ({_counts(progress)})"
     ]
-    if progress.finished is not None and progress.finished.state != "complete":
-        lines.append(f"  {clean(progress.finished.reason, 200)}")
+    finished, planned = progress.finished, progress.planned
+    early = planned is not None and progress.done < planned
+    if finished is not None and (finished.state != "complete" or early):
+        lines.append(f"  {clean(finished.reason, 200)}")
+    lines += [f"  {clean(progress.said, 200)}"] if progress.said else []
     lines.append(f"  {_best(progress)}")
     if progress.best is not None and len(info.objectives) == 1:
         best = progress.best

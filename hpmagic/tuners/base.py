@@ -12,7 +12,7 @@ from hpmagic.space import Parameter, SearchSpace
 if TYPE_CHECKING:
     from hpmagic.tuners.tree import ExecutionTree
 
-__all__ = ["Proposal", "Tuner", "TunerContext", "TunerInfo"]
+__all__ = ["EarlierStudy", "Proposal", "Tuner", "TunerContext", "TunerInfo"]
 
 
 class Proposal(Protocol):
@@ -30,10 +30,12 @@ class Proposal(Protocol):
 class Tuner(Protocol):
     """Proposes the next trial from those that have ended.
 
-    A tuner may have three attributes more. ``remark`` is a sentence that is shown before the first
-    trial. ``size`` is how many trials it will propose at most, None when that is unknown.
+    A tuner may have four attributes more. ``remark`` is a sentence that is shown before the first
+    trial; when it is another one later, that is noted with the trial whose values came with it.
+    ``size`` is how many trials it will propose at most, None when that is unknown.
     ``combinations`` are values by name that the study runs itself, after the person's tries; what
-    a combination leaves out is as written in the code.
+    a combination leaves out is as written in the code. ``uses_earlier`` False says that this study
+    has no use for `TunerContext.earlier`.
     """
 
     def ask(self) -> Proposal | None:
@@ -54,6 +56,18 @@ class Tuner(Protocol):
 
 
 @dataclass(frozen=True)
+class EarlierStudy:
+    """A study of before that may know something of this one: its trials, and what they show.
+
+    ``objective`` is that of the first of each trial's values.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+    objective: Objective
+
+
+@dataclass(frozen=True)
 class TunerContext:
     """What a tuner may know when it is made.
 
@@ -61,7 +75,8 @@ class TunerContext:
     ranges (expressions) become known as they are drawn. ``trials`` is the budget, None when open.
     ``tree`` holds what has been executed so far (see `ExecutionTree`); the study keeps it up to
     date and itself sees to it that no complete configuration runs twice, so a tuner needs it only
-    to choose better. ``tries`` are the person's own combinations from ``--try``.
+    to choose better. ``tries`` are the person's own combinations from ``--try``. ``earlier`` are
+    studies to learn from, the most alike first: they may be wrong about this one.
     """
 
     space: SearchSpace
@@ -71,6 +86,7 @@ class TunerContext:
     tree: ExecutionTree
     tries: Sequence[Mapping[str, object]] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+    earlier: Sequence[EarlierStudy] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,8 @@ class TunerInfo:
     """A tuner as the registry knows it.
 
     ``plans`` says that the tuner has a plan of its own with an end (manual, grid), so that a study
-    without ``--trials`` runs until the plan is done. A third party registers one of these under the
+    without ``--trials`` runs until the plan is done. ``learns_from_earlier`` says that it makes use
+    of `TunerContext.earlier`. A third party registers one of these under the
     entry point group ``hpmagic.tuners``.
     """
 
@@ -87,3 +104,4 @@ class TunerInfo:
     make: Callable[[TunerContext], Tuner]
     plans: bool = False
     many_objectives: bool = True
+    learns_from_earlier: bool = False

@@ -1,7 +1,8 @@
-"""Which tuners there are: ours, and those of other packages.
+"""Which tuners there are: ours, those that need a package of their own, and other packages'.
 
-Another package offers a tuner by an entry point of the group ``hpmagic.tuners`` that names a
-`TunerInfo`. It is loaded when it is asked for. Our own names cannot be taken.
+`OPTIONAL` ones are always listed, and say what to install when that is missing. Another package
+offers a tuner by an entry point of the group ``hpmagic.tuners`` that names a `TunerInfo`. It is
+loaded when it is asked for. Our own names cannot be taken.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from hpmagic.errors import TunerError, nearest
 from hpmagic.tuners.base import Tuner, TunerContext, TunerInfo
 
-__all__ = ["GROUP", "get_tuner", "known_tuners", "summaries"]
+__all__ = ["GROUP", "OPTIONAL", "get_tuner", "is_installed", "known_tuners", "summaries"]
 
 GROUP = "hpmagic.tuners"
 """The entry point group."""
@@ -39,6 +41,7 @@ _OURS = {
             "auto",
             "chooses one of the others by the space and the number of trials, and says why",
             _from("auto", "AutoTuner"),
+            learns_from_earlier=True,
         ),
         TunerInfo(
             "manual",
@@ -58,6 +61,7 @@ _OURS = {
             "a Gaussian process learns from the trials; best for 10 to 100 of them",
             _from("bayes", "BayesTuner"),
             many_objectives=False,
+            learns_from_earlier=True,
         ),
         TunerInfo(
             "tpe",
@@ -82,18 +86,45 @@ _OURS = {
 }
 
 
+OPTIONAL = {
+    info.name: info
+    for info in (
+        TunerInfo(
+            "hyperopt",
+            "Parzen estimators, from hyperopt",
+            _from("plugins.hyperopt", "HyperoptTuner"),
+            many_objectives=False,
+        ),
+        TunerInfo(
+            "nevergrad",
+            "an algorithm that nevergrad chooses by the space and the trials",
+            _from("plugins.nevergrad", "NevergradTuner"),
+            many_objectives=False,
+        ),
+    )
+}
+"""Tuners that need the package of their own name."""
+
+
+def is_installed(name: str) -> bool:
+    """Whether the package that a tuner needs is there."""
+    return name not in OPTIONAL or find_spec(name) is not None
+
+
 def known_tuners() -> tuple[str, ...]:
     """The names of all tuners, ours first. Loads none of them.
 
     >>> known_tuners()[:4]
     ('auto', 'manual', 'grid', 'random')
     """
-    return (*_OURS, *_theirs())
+    return (*_OURS, *OPTIONAL, *_theirs())
 
 
 def summaries() -> dict[str, str]:
     """What each tuner does, in one line, by name. Loads none of them."""
     ours = {name: info.summary for name, info in _OURS.items()}
+    for name, info in OPTIONAL.items():
+        ours[name] = info.summary + ("" if is_installed(name) else f" (pip install {name})")
     return ours | {name: f"from the package {_package(point)}" for name, point in _theirs().items()}
 
 
@@ -101,10 +132,18 @@ def get_tuner(name: str) -> TunerInfo:
     """The tuner of this name.
 
     Raises:
-        TunerError: there is none, with the nearest name; or another package's cannot be loaded.
+        TunerError: there is none, with the nearest name; the package that it needs is not
+            installed; or another package's cannot be loaded.
     """
     if name in _OURS:
         return _OURS[name]
+    if name in OPTIONAL:
+        if not is_installed(name):
+            raise TunerError(
+                f"tuner `{name}` needs the package {name}, which is not installed: "
+                f"`%pip install {name}`"
+            )
+        return OPTIONAL[name]
     point = _theirs().get(name)
     if point is None:
         known = known_tuners()
@@ -115,7 +154,7 @@ def get_tuner(name: str) -> TunerInfo:
 
 def _theirs() -> dict[str, EntryPoint]:
     found = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
-    return {point.name: point for point in reversed(found) if point.name not in _OURS}
+    return {point.name: point for point in reversed(found) if point.name not in {*_OURS, *OPTIONAL}}
 
 
 def _load(name: str, point: EntryPoint) -> TunerInfo:

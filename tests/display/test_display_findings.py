@@ -10,9 +10,10 @@ import simulated
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpmagic.display.findings import edge_advice, findings
-from hpmagic.display.importance import importances
+from hpmagic.display.edges import edge_advice
+from hpmagic.display.findings import findings
 from hpmagic.distributions import Choice, Int, LogUniform, Uniform
+from hpmagic.effects import importances
 from hpmagic.records import (
     Direction,
     Objective,
@@ -21,6 +22,7 @@ from hpmagic.records import (
     StudyStarted,
     TrialFinished,
 )
+from hpmagic.results import Study
 
 LOSS = Objective("loss", Direction.MINIMIZE)
 
@@ -82,11 +84,107 @@ def test_categories_count_and_unused_parameters_do_no_harm():
 
 
 def test_noise_is_not_given_a_meaning():
-    """A forest that predicts nothing says so."""
-    rng = random.Random(1)
-    record = record_of(trials_of(lambda _: rng.random(), SQUARE, 40))
-    (said,) = (f.text for f in findings(record) if f.kind == "importance")
-    assert said.startswith("No pattern yet")
+    """A surrogate that predicts nothing says so, and nothing else is said of the values."""
+    for seed in range(6):
+        rng = random.Random(seed)
+        record = record_of(trials_of(lambda _: rng.random(), SQUARE, 40, seed))  # noqa: B023
+        found = findings(record)
+        (said,) = (f.text for f in found if f.kind == "importance")
+        assert said.startswith("No pattern yet")
+        assert not {"interaction", "flat"} & {f.kind for f in found}
+
+
+def test_a_dimension_without_effect_is_called_flat():
+    """Thirty trials are enough to say that z does nothing, and that x and y do something."""
+    found = findings(record_of(trials_of(lambda p: p["x"] ** 2 + p["y"], SQUARE, 30)))
+    (said,) = (f for f in found if f.kind == "flat")
+    assert said.names == ("z",)
+    assert (
+        said.text
+        == "z hardly mattered: over the whole range less than 1% of the variation of loss."
+    )
+
+
+@pytest.mark.parametrize("count", [20, 40])
+def test_values_that_act_together_are_found(count):
+    """x * y: each alone explains nothing, together everything."""
+    found = findings(record_of(trials_of(lambda p: p["x"] * p["y"], SQUARE, count)))
+    (said,) = (f for f in found if f.kind == "interaction")
+    assert set(said.names) == {"x", "y"}
+    assert "act together" in said.text
+    table = found.interactions
+    assert table.loc[0, "share"] > 0.8
+    assert table.loc[0, "low"] <= table.loc[0, "share"] <= table.loc[0, "high"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_adds_up_does_not_act_together(seed):
+    """A sum of two squares has no interaction, few trials or many, with noise or without."""
+    rng = random.Random(seed)
+
+    def noisy(p):
+        return p["x"] ** 2 + p["y"] ** 2 + rng.gauss(0, 0.2)
+
+    for function in (lambda p: p["x"] ** 2 + p["y"] ** 2, noisy):
+        for count in (12, 40):
+            found = findings(record_of(trials_of(function, SQUARE, count, seed)))
+            assert "interaction" not in {f.kind for f in found}
+
+
+def test_five_trials_claim_nothing():
+    """Neither importance nor edges nor flatness, whatever the five look like."""
+    for seed in range(10):
+        found = findings(record_of(trials_of(lambda p: p["x"] * p["y"], SQUARE, 5, seed)))
+        assert not {"importance", "interaction", "flat"} & {f.kind for f in found}
+        assert found.importances.empty
+        assert found.fit is None
+
+
+def test_importances_come_with_their_spread():
+    """What is known better has a narrower interval, and the interval holds the share."""
+    few, many = (
+        findings(record_of(trials_of(lambda p: p["x"] ** 2 + p["y"] ** 2, SQUARE, count, 1)))
+        for count in (12, 60)
+    )
+    for found in (few, many):
+        table = found.importances
+        assert list(table.columns) == ["name", "share", "low", "high"]
+        assert table["share"].sum() == pytest.approx(1)
+        assert ((table["low"] <= table["share"]) & (table["share"] <= table["high"])).all()
+    widths = [(t.importances["high"] - t.importances["low"]).max() for t in (few, many)]
+    assert widths[1] < widths[0]
+
+
+def test_a_study_has_its_findings():
+    """`study.findings` are those of the final view; they are worked out once."""
+    study = Study(record_of(trials_of(lambda p: p["x"] * p["y"], SQUARE, 30)))
+    assert study.findings is study.findings
+    for found in study.findings:
+        assert found.text[:80] in repr(study)
+
+
+def test_findings_read_as_a_list_of_sentences():
+    """Text and HTML show the sentences, escaped."""
+    table = {"<x>": Uniform(-1, 1), "y": Uniform(-1, 1)}
+    found = findings(record_of(trials_of(lambda p: p["<x>"] * p["y"], table, 30)))
+    assert repr(found).startswith("- ")
+    assert len(repr(found).splitlines()) == len(found)
+    assert "&lt;x&gt;" in found._repr_html_()
+    assert "<x>" not in found._repr_html_()
+
+
+@pytest.mark.parametrize("noise", [0.15, 1.0])
+def test_an_edge_that_the_surrogate_does_not_believe_in_is_not_advised(noise):
+    """The best of noisy trials lies at an end by luck; the others say that the middle is better."""
+    rng = random.Random(0)
+    table = {"x": Uniform(-1, 1), "y": Uniform(-1, 1)}
+    trials = trials_of(lambda p: p["x"] ** 2 + rng.gauss(0, noise), table, 60)
+    for number, x in enumerate((0.95, 0.97, 0.99), start=60):
+        value = (0.9 + rng.gauss(0, noise),)
+        trials.append(replace(trials[0], number=number, params={"x": x, "y": 0.0}, values=value))
+    luck = (min(t.values[0] for t in trials) - 0.01,)
+    trials.append(replace(trials[0], number=63, params={"x": 1.0, "y": 0.0}, values=luck))
+    assert "edge" not in kinds(record_of(trials))
 
 
 def test_few_trials_say_nothing_about_importance():
@@ -166,7 +264,7 @@ def test_edge_is_found_in_a_study():
 
 def test_a_flat_objective_is_said_once_and_nothing_else():
     """What is tuned does not change it."""
-    assert kinds(record_of(trials_of(lambda _: 0.5, SQUARE, 20))) == ["flat"]
+    assert kinds(record_of(trials_of(lambda _: 0.5, SQUARE, 20))) == ["constant"]
 
 
 def test_a_default_that_was_best_is_said():

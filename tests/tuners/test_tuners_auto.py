@@ -6,12 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from programs import GRID, PLANE, SVM, Program, params_of, space_of, study_of, tuner_of
+from programs import (
+    GRID,
+    PLANE,
+    SVM,
+    Program,
+    identities,
+    params_of,
+    space_of,
+    study_of,
+    tuner_of,
+)
 
+from hpmagic.display.text import summary
 from hpmagic.distributions import Choice, Int, LogUniform, Uniform
-from hpmagic.records import Direction, Objective
+from hpmagic.records import TUNER_NOTE, Direction, Objective
 from hpmagic.space import Parameter
-from hpmagic.tuners.auto import Situation, choose
+from hpmagic.tuners import auto
+from hpmagic.tuners.auto import Course, Situation, choose, successor
 
 TWO = (Objective("loss", Direction.MINIMIZE), Objective("size", Direction.MINIMIZE))
 
@@ -26,8 +38,10 @@ TWO = (Objective("loss", Direction.MINIMIZE), Objective("size", Direction.MINIMI
         (Situation(None, 7, 1), "qmc"),
         (Situation(None, 8, 1), "bayes"),
         (Situation(None, 200, 1), "bayes"),
-        (Situation(None, 201, 1), "tpe"),
-        (Situation(None, None, 1), "tpe"),
+        (Situation(None, 201, 1), "bayes"),
+        (Situation(None, None, 1), "bayes"),
+        (Situation(None, 4, 1, earlier=1), "bayes"),
+        (Situation(4, 4, 1, earlier=1), "grid"),
         (Situation(None, 30, 2), "tpe"),
         (Situation(None, 300, 3), "nsga2"),
     ],
@@ -54,6 +68,46 @@ def test_auto_behaves_as_the_tuner_it_chose() -> None:
     """Same seed, same values."""
     assert params_of(study_of(SVM, "auto", 6)) == params_of(study_of(SVM, "qmc", 6))
     assert params_of(study_of(GRID, "auto", 30)) == params_of(study_of(GRID, "grid"))
+
+
+@pytest.mark.parametrize(
+    ("course", "tuner"),
+    [
+        (Course("bayes", 199, 5), None),
+        (Course("bayes", 200, 5), "tpe"),
+        (Course("bayes", 10, 41), "tpe"),
+        (Course("bayes", 10, 40), None),
+        (Course("tpe", 500, 50), None),
+        (Course("grid", 500, 5), None),
+        (Course("qmc", 5, 50), None),
+    ],
+)
+def test_auto_changes_its_mind_when_a_surrogate_is_at_its_limits(course, tuner):
+    """Many trials and many hyperparameters are for densities; other tuners stay."""
+    found = successor(course)
+    assert (found and found[0]) == tuner
+
+
+def test_a_change_is_said_once_with_the_trial_that_it_begins_with(monkeypatch):
+    """The new tuner knows all trials, repeats none, and the study says what happened."""
+    monkeypatch.setattr(auto, "MANY", 12)
+    result = study_of(SVM, "auto", 16)
+    notes = {t.number: t.notes[TUNER_NOTE] for t in result.record.trials if TUNER_NOTE in t.notes}
+    assert notes == {
+        12: "auto: tpe after 12 trials of bayes, because 12 trials are as well modelled by "
+        "densities, and quicker"
+    }
+    assert "auto: tpe after 12 trials of bayes" in summary(result.record)
+    ids = identities(result.record.trials)
+    assert len(ids) == len(set(ids)) == 16
+
+
+def test_a_resumed_study_changes_where_the_uninterrupted_one_does(monkeypatch):
+    """What was told decides, whenever it was."""
+    monkeypatch.setattr(auto, "MANY", 12)
+    before = study_of(SVM, "auto", 16).record.trials[:14]
+    after = study_of(SVM, "auto", 16, before=before, limit=2).record.trials
+    assert "auto: tpe after 14 trials" in after[0].notes[TUNER_NOTE]
 
 
 def test_auto_takes_no_grid_that_would_leave_values_out() -> None:

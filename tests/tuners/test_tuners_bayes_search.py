@@ -13,6 +13,7 @@ from hpmagic.records import Direction, Objective, Origin, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, TunerContext
 from hpmagic.tuners.bayes import BayesTuner
+from hpmagic.tuners.bayes.observations import costs_of
 
 Cell = Callable[[Callable[[str], Any]], float | None]
 
@@ -129,6 +130,24 @@ def test_the_right_branch_is_found_and_searched():
     assert sum(t.params["kind"] == "b" for t in trials) > 10
 
 
+def test_the_first_points_of_a_space_with_branches_stay_near_the_written_values():
+    """Branches are told apart by sensible values; without branches the whole range is covered."""
+
+    def spread(conditional: bool) -> float:
+        bench = Bench(
+            Parameter("kind", Choice(("a", "b"))),
+            Parameter("x", Uniform(0, 1)),
+            Parameter("p", Uniform(0, 1), conditional=conditional),
+        )
+        bench.tell({"kind": "a", "x": 0.8, "p": 0.5}, 1.0, Origin.DEFAULT)
+        trials = bench.run(lambda suggest: len(suggest("kind")) + suggest("x") + suggest("p"), 4)
+        assert {t.params["kind"] for t in trials} == {"a", "b"}
+        return max(abs(t.params["x"] - 0.8) for t in trials[1:])
+
+    assert spread(conditional=True) <= 0.24 + 1e-9
+    assert spread(conditional=False) > 0.4
+
+
 def test_parameters_that_the_text_does_not_show_are_searched_too():
     """Names that appear while the cell runs become part of the model."""
     bench = Bench(Parameter("layers", Int(1, 3)))
@@ -204,7 +223,7 @@ def test_a_pruned_trial_never_looks_better_than_the_median():
     bench = Bench(*PLANE)
     bench.run(bowl, 9)
     bench.tell({"x": -5.0, "y": 1e-4}, -1000.0, state=TrialState.PRUNED)
-    costs = bench.tuner._costs(np.zeros(10, dtype=bool))
+    costs = costs_of(bench.tuner._told)
     assert costs[-1] == pytest.approx(np.median(costs[:-1]))
 
 

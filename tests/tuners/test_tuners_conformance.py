@@ -25,9 +25,9 @@ from hpmagic.execution.outcome import Pruned
 from hpmagic.records import Direction, Objective, Origin, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.study import StudyResult
-from hpmagic.tuners.registry import get_tuner, known_tuners
+from hpmagic.tuners.registry import get_tuner, is_installed, known_tuners
 
-SEARCHING = [name for name in known_tuners() if name != "manual"]
+SEARCHING = [name for name in known_tuners() if name != "manual" and is_installed(name)]
 MANY = [name for name in SEARCHING if get_tuner(name).many_objectives]
 
 each = pytest.mark.parametrize("name", SEARCHING)

@@ -10,7 +10,8 @@ import pytest
 from programs import PLANE, params_of, study_of
 
 from hpmagic.errors import TunerError
-from hpmagic.tuners.registry import get_tuner, known_tuners, summaries
+from hpmagic.tuners import registry
+from hpmagic.tuners.registry import OPTIONAL, get_tuner, known_tuners, summaries
 
 PLUGIN = '''
 from hpmagic.tuners.base import TunerInfo
@@ -60,6 +61,7 @@ def test_our_tuners_are_listed_with_what_they_do() -> None:
     names = ("auto", "manual", "grid", "random", "bayes", "tpe", "cmaes", "qmc", "nsga2")
     assert known_tuners()[: len(names)] == names
     assert all(0 < len(line) < 90 for line in summaries().values())
+    assert {"hyperopt", "nevergrad"} <= set(known_tuners())
     assert [name for name in names if get_tuner(name).plans] == ["manual", "grid"]
     assert [name for name in names if not get_tuner(name).many_objectives] == ["bayes", "cmaes"]
 
@@ -70,6 +72,16 @@ def test_an_unknown_tuner_names_the_nearest() -> None:
         get_tuner("bayse")
     with pytest.raises(TunerError, match="there are auto, manual, grid"):
         get_tuner("xyz")
+
+
+@pytest.mark.parametrize("name", list(OPTIONAL))
+def test_a_tuner_whose_package_is_missing_says_what_to_install(name, monkeypatch) -> None:
+    """It is known, listed with what it needs, and refused with what to type."""
+    monkeypatch.setattr(registry, "find_spec", lambda _: None)
+    assert name in known_tuners()
+    assert summaries()[name].endswith(f"(pip install {name})")
+    with pytest.raises(TunerError, match=rf"needs the package {name}.*`%pip install {name}`"):
+        get_tuner(name)
 
 
 def test_another_package_adds_a_tuner_by_entry_point(package: None) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -155,17 +155,27 @@ class Inputs:
 
     ``features`` has shape (n, c); ``owner``, shape (c,), says to which of the d hyperparameters
     each coordinate belongs; ``categories``, shape (d,), which of them have no order; ``reached``
-    how many of them a trial reaches on average.
+    how many of them a trial reaches on average. ``beliefs``, shape (n, k), are the costs that k
+    earlier studies expect there; None without any.
     """
 
     features: Array
     owner: NDArray[np.intp]
     categories: Flags
     reached: float
+    beliefs: Array | None = None
 
     @property
     def dimensions(self) -> int:
         return len(self.categories)
+
+    def joined(self, other: Inputs) -> Inputs:
+        """These trials and then the other ones."""
+        beliefs = self.beliefs
+        if beliefs is not None and other.beliefs is not None:
+            beliefs = np.concatenate([beliefs, other.beliefs])
+        both = np.concatenate([self.features, other.features])
+        return replace(self, features=both, beliefs=beliefs)
 
 
 def features(points: Points, columns: Sequence[Column], conditional: Flags) -> Inputs:

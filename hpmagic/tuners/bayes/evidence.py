@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpmagic.tuners.bayes.encoding import Array, Inputs
-from hpmagic.tuners.bayes.kernel import JITTER, matern
+from hpmagic.tuners.bayes.kernel import JITTER, agreement, matern
 
 __all__ = ["Evidence", "Hyper"]
 
@@ -67,6 +67,7 @@ class Evidence:
         """Prepare for n trials with standardised ``costs``, shape (n,)."""
         dimensions = inputs.dimensions
         self._distances = _distances(inputs)
+        self._agreement = agreement(inputs, inputs)
         self._costs = costs
         self._prior = Hyper.prior_mode(inputs).packed()
         spread = [_LENGTH_SPREAD] * dimensions + [_AMPLITUDE_SPREAD, _NOISE_SPREAD]
@@ -115,7 +116,7 @@ class Evidence:
         inverse_squares = np.exp(-2.0 * vector[:-2])
         amplitude, noise = math.exp(vector[-2]), math.exp(vector[-1])
         correlation, slope = matern((inverse_squares @ self._distances).reshape(size, size))
-        covariance = amplitude * correlation
+        covariance = amplitude * correlation + self._agreement
         diagonal = np.diag_indices(size)
         covariance[diagonal] += noise + JITTER
         factor, info = dpotrf(covariance, lower=1, clean=0, overwrite_a=1)

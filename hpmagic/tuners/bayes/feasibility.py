@@ -13,8 +13,13 @@ import numpy as np
 from hpmagic.tuners.bayes.encoding import Array, Flags, Inputs
 from hpmagic.tuners.bayes.evidence import Evidence, Hyper
 from hpmagic.tuners.bayes.process import GaussianProcess
+from hpmagic.tuners.bayes.surrogate import Surrogate
 
 __all__ = ["Feasibility"]
+
+
+_NEWEST = 250
+"""Trials from which it is learned where trials fail."""
 
 
 class Feasibility:
@@ -28,6 +33,14 @@ class Feasibility:
         start = Hyper.prior_mode(inputs)
         hyper = Evidence(inputs, costs).mode([start], iterations=20)
         self._process = GaussianProcess.given(hyper, inputs, costs)
+
+    @classmethod
+    def of(cls, surrogate: Surrogate) -> Feasibility | None:
+        """Learned from the newest trials that a surrogate was told; None when none failed."""
+        if not surrogate.lost.any():
+            return None
+        newest = slice(-_NEWEST, None)
+        return cls(surrogate.inputs(surrogate.told.take(newest)), surrogate.lost[newest])
 
     def log_probability(self, inputs: Inputs) -> Array:
         """The natural logarithm of the probability, at least log(0.001): no model is that sure."""

@@ -2,6 +2,13 @@
 
 Matern 5/2 (Rasmussen and Williams 2006, section 4.2.1): smooth, but not so smooth that one surprise
 changes everything far away (Snoek, Larochelle and Adams 2012).
+
+What earlier studies expect of a point is a term of its own: the cost is taken to be a Gaussian
+process plus each earlier study's expectation times an unknown weight, normal with mean 0 and
+variance 1 (Kennedy and O'Hagan, "Predicting the output from a complex computer code when fast
+approximations are available", Biometrika 2000). The weights are integrated out, so a few trials
+settle how much an earlier study is to be believed; one that contradicts them gets a weight near 0
+or below it.
 """
 
 from __future__ import annotations
@@ -10,9 +17,9 @@ import math
 
 import numpy as np
 
-from hpmagic.tuners.bayes.encoding import Array
+from hpmagic.tuners.bayes.encoding import Array, Inputs
 
-__all__ = ["JITTER", "matern", "squared_distances"]
+__all__ = ["JITTER", "agreement", "matern", "squared_distances"]
 
 JITTER = 1e-8
 """Added to a covariance's diagonal so that it can be factored."""
@@ -31,3 +38,10 @@ def squared_distances(a: Array, b: Array) -> Array:
     """Between the rows of ``a`` and those of ``b``, shape (len(a), len(b))."""
     squares: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
     return np.maximum(squares, 0.0)
+
+
+def agreement(a: Inputs, b: Inputs) -> Array | float:
+    """The covariance that comes from what earlier studies expect, shape (len(a), len(b))."""
+    if a.beliefs is None or b.beliefs is None:
+        return 0.0
+    return np.asarray(a.beliefs @ b.beliefs.T)

@@ -8,13 +8,13 @@ hyperparameter has a length scale of its own, so that those that do not matter f
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hpmagic.tuners.bayes.encoding import Array, Inputs
 from hpmagic.tuners.bayes.evidence import Hyper
-from hpmagic.tuners.bayes.kernel import JITTER, matern, squared_distances
+from hpmagic.tuners.bayes.kernel import JITTER, agreement, matern, squared_distances
 
 __all__ = ["GaussianProcess"]
 
@@ -38,6 +38,7 @@ class GaussianProcess:
 
         scaled = _scaled(inputs, hyper)
         covariance = math.exp(hyper.amplitude) * matern(squared_distances(scaled, scaled))[0]
+        covariance += agreement(inputs, inputs)
         covariance[np.diag_indices(len(scaled))] += math.exp(hyper.noise) + JITTER
         factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
         weights = cho_solve((factor, True), costs, check_finite=False)
@@ -48,11 +49,34 @@ class GaussianProcess:
         from scipy.linalg import solve_triangular
 
         amplitude = math.exp(self.hyper.amplitude)
-        seen, asked = _scaled(self.inputs, self.hyper), _scaled(inputs, self.hyper)
-        cross = amplitude * matern(squared_distances(asked, seen))[0]
+        cross = self.covariance_with(inputs)
         root = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         variance = amplitude - np.einsum("ij,ij->j", root, root)
+        if inputs.beliefs is not None:
+            variance += np.square(inputs.beliefs).sum(axis=1)
         return cross @ self.weights, np.sqrt(np.maximum(variance, 1e-12 * amplitude))
+
+    def mean(self, inputs: Inputs) -> Array:
+        """The mean alone, which is quicker."""
+        return np.asarray(self.covariance_with(inputs) @ self.weights)
+
+    def covariance_with(self, inputs: Inputs) -> Array:
+        """The covariance of costs at m ``inputs`` with those of the n trials, shape (m, n)."""
+        squared = squared_distances(self.scaled(inputs), self.scaled(self.inputs))
+        covariance = math.exp(self.hyper.amplitude) * matern(squared)[0]
+        return np.asarray(covariance + agreement(inputs, self.inputs))
+
+    def scaled(self, inputs: Inputs) -> Array:
+        """Features in units of their length scales."""
+        return _scaled(inputs, self.hyper)
+
+    def without_each(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each trial's cost by the others (R&W, section 5.4.2)."""
+        from scipy.linalg import cho_solve
+
+        inverse = cho_solve((self.factor, True), np.eye(len(self.costs)), check_finite=False)
+        precision = np.diag(inverse)
+        return self.costs - self.weights / precision, np.sqrt(1.0 / precision)
 
     def believing(self, inputs: Inputs) -> GaussianProcess:
         """The process after trials at ``inputs`` that gave exactly what it expects of them.
@@ -62,7 +86,7 @@ class GaussianProcess:
         """
         if not len(inputs.features):
             return self
-        both = replace(inputs, features=np.concatenate([self.inputs.features, inputs.features]))
+        both = self.inputs.joined(inputs)
         costs = np.concatenate([self.costs, self.predict(inputs)[0]])
         return GaussianProcess.given(self.hyper, both, costs)
 

@@ -9,13 +9,67 @@ can. Both keep the order of the trials, apart from ties at the cap.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hpmagic.tuners.bayes.encoding import Array
 
-__all__ = ["standardised", "winsorised", "yeo_johnson"]
+__all__ = ["Scale", "standardised", "winsorised", "yeo_johnson"]
 
 _CAP = 2.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The way from costs to standardised ones and back.
+
+    Costs above ``cap`` count as ``cap``; ``power`` is the transform's exponent. A ``spread`` of 0
+    says that all costs were equal.
+    """
+
+    cap: float
+    middle: float
+    spread: float
+    power: float = 1.0
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, costs: Array, *, whole: bool = False) -> Scale:
+        """The scale on which ``costs`` have mean 0 and variance 1.
+
+        ``whole`` says that bad regions matter as much as good ones: then only what is far beyond
+        all others is cut.
+        """
+        cap = _far_beyond(costs) if whole else _cap(costs)
+        capped = np.minimum(costs, cap)
+        middle, spread = float(np.median(capped)), float(capped.std())
+        if not spread > 1e-12 * max(1.0, float(np.abs(capped).max())):
+            return cls(cap, middle, 0.0)
+        centred = (capped - middle) / spread
+        power = _likeliest_power(centred)
+        warped = _power_transform(centred, power)
+        return cls(
+            cap, middle, spread, power, float(warped.mean()), max(float(warped.std()), 1e-12)
+        )
+
+    def forward(self, costs: Array) -> Array:
+        """Standardised costs."""
+        if not self.spread:
+            return np.zeros_like(costs)
+        centred = (np.minimum(costs, self.cap) - self.middle) / self.spread
+        return np.asarray((_power_transform(centred, self.power) - self.mean) / self.deviation)
+
+    def inverse(self, values: Array) -> Array:
+        """Costs again; infinite where no cost would be transformed to the value.
+
+        >>> scale = Scale.of(np.array([1.0, 2.0, 4.0, 9.0]))
+        >>> scale.inverse(scale.forward(np.array([1.5, 3.0]))).round(6)
+        array([1.5, 3. ])
+        """
+        warped = values * self.deviation + self.mean
+        return np.asarray(self.middle + self.spread * _power_inverse(warped, self.power))
 
 
 def standardised(costs: Array) -> Array:
@@ -24,12 +78,7 @@ def standardised(costs: Array) -> Array:
     >>> standardised(np.array([1.0, 2.0, 3.0, 1e9])).round(1).max() < 2
     np.True_
     """
-    capped = winsorised(costs)
-    spread = capped.std()
-    if not spread > 1e-12 * max(1.0, float(np.abs(capped).max())):
-        return np.zeros_like(capped)
-    warped = yeo_johnson((capped - np.median(capped)) / spread)
-    return np.asarray((warped - warped.mean()) / max(float(warped.std()), 1e-12))
+    return Scale.of(costs).forward(costs)
 
 
 def winsorised(costs: Array) -> Array:
@@ -38,14 +87,26 @@ def winsorised(costs: Array) -> Array:
     >>> winsorised(np.array([0.0, 1.0, 2.0, 3.0, 1e6])).max()
     np.float64(6.0)
     """
-    middle, best = float(np.median(costs)), float(costs.min())
-    upper = float(np.quantile(costs, 0.75))
-    cap = max(upper, middle + _CAP * (middle - best))
-    return np.minimum(costs, cap)
+    return np.minimum(costs, _cap(costs))
 
 
 def yeo_johnson(values: Array) -> Array:
     """``values`` under the power transform with the likeliest exponent between -2 and 4."""
+    return _power_transform(values, _likeliest_power(values))
+
+
+def _cap(costs: Array) -> float:
+    middle, best = float(np.median(costs)), float(costs.min())
+    upper = float(np.quantile(costs, 0.75))
+    return max(upper, middle + _CAP * (middle - best))
+
+
+def _far_beyond(costs: Array) -> float:
+    best, worse = float(costs.min()), float(np.quantile(costs, 0.9))
+    return worse + _CAP * (worse - best)
+
+
+def _likeliest_power(values: Array) -> float:
     from scipy.optimize import minimize_scalar
 
     slope = np.sign(values) * np.log1p(np.abs(values))
@@ -56,8 +117,7 @@ def yeo_johnson(values: Array) -> Array:
             return 1e12
         return float(len(values) / 2 * np.log(variance) - (power - 1) * slope.sum())
 
-    found = minimize_scalar(unlikelihood, bounds=(-2.0, 4.0), method="bounded")
-    return _power_transform(values, float(found.x))
+    return float(minimize_scalar(unlikelihood, bounds=(-2.0, 4.0), method="bounded").x)
 
 
 def _power_transform(values: Array, power: float) -> Array:
@@ -66,3 +126,17 @@ def _power_transform(values: Array, power: float) -> Array:
     other = 2.0 - power
     below = np.log1p(down) if abs(other) < 1e-6 else np.expm1(other * np.log1p(down)) / other
     return np.where(values >= 0, above, -below)
+
+
+def _power_inverse(values: Array, power: float) -> Array:
+    up, down = np.maximum(values, 0.0), np.maximum(-values, 0.0)
+    return np.where(values >= 0, _grown(up, power), -_grown(down, 2.0 - power))
+
+
+def _grown(values: Array, power: float) -> Array:
+    """What the transform with this exponent takes to ``values`` >= 0."""
+    if abs(power) < 1e-6:
+        return np.expm1(values)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        grown = np.expm1(np.log1p(power * values) / power)
+    return np.where(power * values > -1.0, grown, np.inf)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hpmagic.records import Origin, Trial, TrialState
+from hpmagic.records import Origin, Trial
 from hpmagic.space import Parameter
 from hpmagic.tuners.base import Proposal, TunerContext
 from hpmagic.tuners.bayes.acquisition import Improvement
-from hpmagic.tuners.bayes.activity import Activity
-from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Flags, Inputs, Points, features
-from hpmagic.tuners.bayes.evidence import Evidence, Hyper
+from hpmagic.tuners.bayes.earlier import Expectation, first_points
+from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
+from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
-from hpmagic.tuners.bayes.process import GaussianProcess
+from hpmagic.tuners.bayes.observations import Observation
 from hpmagic.tuners.bayes.search import best_point
-from hpmagic.tuners.bayes.targets import standardised
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
 
 __all__ = ["BayesTuner"]
 
@@ -31,13 +27,16 @@ _FIRST = 4
 """Sobol points before the first model, besides what a person chose."""
 _PER_BRANCH, _MOST_FIRST = 2, 10
 """With branches, so many for each value of the largest choice, but no more than this in all."""
+_NEAR = 0.3
+"""With branches, how far the first points go from the written values, in parts of the whole way."""
+_STARTS = 2
+"""The best points of earlier studies that are tried first; one Sobol point comes after them."""
+_DOUBT, _FADED = 3, 25
+"""Earlier studies have no say in every third proposal, and none from so many trials on."""
 _FEWEST = 3
 """Trials with a value before the first model."""
-_ENOUGH = 250
-"""Trials the model is fitted to at most."""
-_SMALL = 100
-"""Up to so many trials the likeliest hyperparameters are sought in full, and others beside them."""
 _OTHERS = 6
+"""Members of the committee beside the likeliest process."""
 _PARENTS = 5
 
 
@@ -59,23 +58,12 @@ class _Planned:
         return value
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What is kept of a trial. ``cost`` is None when it failed."""
-
-    units: Mapping[str, float]
-    cost: float | None
-    pruned: bool
-
-
 class BayesTuner:
     """A Gaussian process that proposes where the expected improvement is largest.
 
-    It starts with 5 to 10 scrambled Sobol points, trials that a person chose included. The first
-    objective counts. A trial that failed tells where trials fail; one that was pruned counts as its
-    last value, but as no better than the median of the complete ones: it was stopped because it was
-    worse, and an early value must not look better than a final one. With more than 250 trials the
-    model is fitted to the best of them, the newest and an even sample of the rest.
+    It starts with 4 to 10 scrambled Sobol points beside what a person chose. The first objective
+    counts. A trial that failed tells where trials fail. Where there are earlier studies their best
+    points come first, and what they expect is part of the model.
 
     The same seed and the same trials told give the same proposals.
     """
@@ -83,13 +71,15 @@ class BayesTuner:
     def __init__(self, context: TunerContext) -> None:
         self._context = context
         self._sign = context.objectives[0].direction.sign
+        self._branches = any(parameter.conditional for parameter in context.space.values())
         self._columns: dict[str, Column] = {}
         self._trials: list[Trial] = []
-        self._told: list[_Told] = []
+        self._told: list[Observation] = []
         self._running: list[_Planned] = []
         self._lengths: dict[str, float] = {}
         self._scales: tuple[float, float] | None = None
-        self._threads: ThreadpoolController | None = None
+        self._cached_starts: list[dict[str, float]] | None = None
+        self._cached_beliefs: list[Belief] | None = None
         for parameter in context.space.values():
             if parameter.distribution is not None:
                 self.column(parameter.name, parameter.distribution)
@@ -109,10 +99,13 @@ class BayesTuner:
         rng = np.random.default_rng([self._context.seed, _TAG, number])
         own = len(self._running) + sum(t.origin is Origin.TUNER for t in self._trials)
         valued = sum(t.cost is not None for t in self._told)
-        if own < self._first() or valued < _FEWEST or not self._columns:
+        starts = self._starts()
+        if own < len(starts) and not self._known(starts[own]):
+            units = starts[own]
+        elif own < self._first() or valued < _FEWEST or not self._columns:
             units = self._sobol(own)
         else:
-            with self._one_thread():
+            with one_thread():
                 units = self._search(rng)
         planned = _Planned(self, units, rng)
         self._running.append(planned)
@@ -126,19 +119,8 @@ class BayesTuner:
         if trial.origin is Origin.TUNER and self._running:
             self._running.remove(max(self._running, key=lambda p: _agreement(p, trial)))
 
-    def _one_thread(self) -> AbstractContextManager[object]:
-        """Linear algebra on one core: at this size more of them cost time."""
-        from threadpoolctl import ThreadpoolController
-
-        self._threads = self._threads or ThreadpoolController()
-        limited: AbstractContextManager[object] = self._threads.limit(limits=1, user_api="blas")
-        return limited
-
-    def _digest(self, trial: Trial) -> _Told:
-        units = {n: self._columns[n].unit(v) for n, v in trial.params.items() if n in self._columns}
-        usable = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        cost = self._sign * trial.values[0] if usable and trial.values else None
-        return _Told(units, cost, trial.state is TrialState.PRUNED)
+    def _digest(self, trial: Trial) -> Observation:
+        return Observation.of(trial, self._columns, self._sign)
 
     def _first(self) -> int:
         """How many Sobol points come first.
@@ -146,11 +128,47 @@ class BayesTuner:
         Where there are branches each of them deserves more than one trial: a branch that was seen
         once, at bad values, looks hopeless to the process.
         """
-        if not any(parameter.conditional for parameter in self._context.space.values()):
+        if self._starts():
+            return len(self._starts()) + _FIRST
+        if not self._branches:
             return _FIRST
         choices = [c.levels for c in self._columns.values() if not c.ordered]
         widest = max((len(levels) for levels in choices if levels is not None), default=0)
         return min(max(_FIRST, _PER_BRANCH * widest), _MOST_FIRST)
+
+    def _starts(self) -> list[dict[str, float]]:
+        """Points that earlier studies found good, in this study's units."""
+        if not self._context.earlier:
+            return []
+        if self._cached_starts is None:
+            columns = [self._columns[name] for name in self._context.space if name in self._columns]
+            written = self._context.space.defaults
+            defaults = {c.name: c.unit(written[c.name]) for c in columns if c.name in written}
+            known = {name: unit for name, unit in defaults.items() if unit != UNKNOWN}
+            self._cached_starts = first_points(self._context.earlier, columns, known, _STARTS)
+        return self._cached_starts
+
+    def _known(self, start: Mapping[str, float]) -> bool:
+        """Whether a trial has had these values already, such as the written default."""
+        return any(
+            all(abs(unit - start.get(name, unit)) < 1e-7 for name, unit in told.units.items())
+            for told in self._told
+        )
+
+    def _beliefs(self) -> list[Belief]:
+        """What earlier studies expect; nothing for every third proposal, nor in the long run.
+
+        An earlier study may have been caught in a local optimum, which its expectation passes on
+        and no trial near it contradicts.
+        """
+        own = len(self._told) + len(self._running)
+        if own % _DOUBT == 0 or own >= _FADED or not self._context.earlier:
+            return []
+        if self._cached_beliefs is None:
+            columns = list(self._columns.values())
+            found = [Expectation.of(study, columns) for study in self._context.earlier]
+            self._cached_beliefs = [belief for belief in found if belief is not None]
+        return self._cached_beliefs
 
     def _sobol(self, number: int) -> dict[str, float]:
         """The point with this number of a scrambled Sobol sequence (Owen 1998)."""
@@ -161,82 +179,71 @@ class BayesTuner:
             return {}
         rng = np.random.default_rng([self._context.seed, _TAG])
         points = qmc.Sobol(len(names), scramble=True, rng=rng).random(_next_power(number + 1))
-        return dict(zip(names, map(float, points[number]), strict=True))
+        units = dict(zip(names, map(float, points[number]), strict=True))
+        return self._drawn_in(units) if self._branches else units
+
+    def _drawn_in(self, units: dict[str, float]) -> dict[str, float]:
+        """Ordered values moved towards the written ones.
+
+        The first points are to tell branches apart, and a branch is to be judged by sensible
+        values, not by the ends of its ranges.
+        """
+        default = next((t for t in self._trials if t.origin is Origin.DEFAULT), None)
+        written = {} if default is None else self._digest(default).units
+        return {
+            name: written[name] + _NEAR * (unit - written[name])
+            if name in written and self._columns[name].ordered
+            else unit
+            for name, unit in units.items()
+        }
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
         columns = list(self._columns.values())
-        told = Points.of([t.units for t in self._told], columns)
-        activity = Activity.learn(told, columns)
-        running = self._running_points(columns, activity)
-
-        def inputs(points: Points) -> Inputs:
-            return features(points, columns, activity.conditional)
-
-        failed = np.array([t.cost is None for t in self._told])
-        costs = self._costs(failed)
-        kept = _most_telling(costs, _ENOUGH)
-        modelled = told.take(np.flatnonzero(~failed)[kept])
-        committee = self._committee(inputs(modelled), standardised(costs[kept]), rng)
-        improvement = Improvement(committee, inputs(running))
-        newest = slice(-_ENOUGH, None)
-        safe = Feasibility(inputs(told.take(newest)), failed[newest]) if failed.any() else None
+        last = self._last(columns)
+        surrogate = Surrogate.fit(
+            self._told, columns, rng, last=last, others=_OTHERS, beliefs=self._beliefs()
+        )
+        self._remember(surrogate.likeliest.hyper)
+        running = self._running_points(surrogate)
+        improvement = Improvement(surrogate.committee, surrogate.inputs(running))
+        safe = Feasibility.of(surrogate)
 
         def worth(points: Points) -> Array:
-            seen = inputs(points)
+            seen = surrogate.inputs(points)
             value = improvement.log(seen)
             return value if safe is None else value + safe.log_probability(seen)
 
-        def complete(units: Array) -> Points:
-            return Points(units, activity.predict(units))
-
-        expected, _ = committee[0].predict(committee[0].inputs)
-        parents = modelled.take(np.argsort(expected, kind="stable")[:_PARENTS])
+        expected, _ = surrogate.likeliest.predict(surrogate.likeliest.inputs)
+        parents = surrogate.points.take(np.argsort(expected, kind="stable")[:_PARENTS])
         known = parents.active & (parents.units != UNKNOWN)
         found = best_point(
             worth,
-            complete,
+            surrogate.complete,
             columns,
             parents=np.where(known, parents.units, rng.random(known.shape)),
-            seen={*told.keys(), *running.keys()},
+            seen={*surrogate.told.keys(), *running.keys()},
             rng=rng,
         )
         return {column.name: float(unit) for column, unit in zip(columns, found, strict=True)}
 
-    def _running_points(self, columns: Sequence[Column], activity: Activity) -> Points:
+    def _last(self, columns: Sequence[Column]) -> Hyper | None:
+        """The hyperparameters of the last fit; a dimension that is new gets the length scale 1."""
+        if self._scales is None:
+            return None
+        lengths = [self._lengths.get(column.name, 0.0) for column in columns]
+        return Hyper(np.array(lengths), *self._scales)
+
+    def _remember(self, hyper: Hyper) -> None:
+        self._lengths = dict(zip(self._columns, map(float, hyper.lengths), strict=True))
+        self._scales = (hyper.amplitude, hyper.noise)
+
+    def _running_points(self, surrogate: Surrogate) -> Points:
         """Trials asked for and not told yet, by what is drawn of them and what is planned."""
         rows = []
         for planned in self._running:
             drawn = {n: self._columns[n].unit(v) for n, v in planned.drawn.items()}
             rows.append({**planned.units, **drawn})
-        units = Points.of(rows, columns).units
-        return Points(units, activity.predict(units))
-
-    def _costs(self, failed: Flags) -> Array:
-        """The costs of the trials that did not fail, those of pruned ones made pessimistic."""
-        costs = np.array([t.cost for t in self._told if t.cost is not None], dtype=float)
-        pruned = np.array([t.pruned for t in self._told])[~failed]
-        if pruned.any() and not pruned.all():
-            costs = np.where(pruned, np.maximum(costs, np.median(costs[~pruned])), costs)
-        return costs
-
-    def _committee(
-        self, inputs: Inputs, costs: Array, rng: np.random.Generator
-    ) -> list[GaussianProcess]:
-        """The likeliest process first, then some that are nearly as likely."""
-        small = len(costs) <= _SMALL
-        start = Hyper.prior_mode(inputs)
-        starts = [start]
-        if self._scales is not None:
-            pairs = zip(self._columns, start.lengths, strict=True)
-            lengths = np.array([self._lengths.get(name, usual) for name, usual in pairs])
-            last = Hyper(lengths, *self._scales)
-            starts = [last, start] if small else [last]
-        evidence = Evidence(inputs, costs)
-        mode = evidence.mode(starts, iterations=40 if small else 8)
-        self._lengths = dict(zip(self._columns, map(float, mode.lengths), strict=True))
-        self._scales = (mode.amplitude, mode.noise)
-        others = evidence.around(mode, _OTHERS, rng) if small else []
-        return [GaussianProcess.given(hyper, inputs, costs) for hyper in (mode, *others)]
+        return surrogate.complete(Points.of(rows, surrogate.columns).units)
 
 
 def _agreement(planned: _Planned, trial: Trial) -> int:
@@ -246,17 +253,6 @@ def _agreement(planned: _Planned, trial: Trial) -> int:
         for name, value in planned.drawn.items()
         if name in trial.params and name in trial.distributions
     )
-
-
-def _most_telling(costs: Array, most: int) -> Any:
-    """Indices of at most ``most`` trials: the best, the newest, and an even sample of the rest."""
-    if len(costs) <= most:
-        return np.arange(len(costs))
-    chosen = set(np.argsort(costs, kind="stable")[: most // 2].tolist())
-    chosen |= set(range(len(costs) - most // 5, len(costs)))
-    rest = [i for i in range(len(costs)) if i not in chosen]
-    spread = np.linspace(0, len(rest) - 1, most - len(chosen)).round().astype(int)
-    return np.array(sorted(chosen | {rest[i] for i in spread}))
 
 
 def _next_power(number: int) -> int:

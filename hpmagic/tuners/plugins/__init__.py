@@ -1,0 +1,1 @@
+"""Tuners that are other packages' engines, there when these are installed."""
