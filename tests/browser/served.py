@@ -93,7 +93,7 @@ def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
     port = free_port()
     env = environment(folder)
     settings = {
-        "notebook-extension/tracker": {"autoStartDefaultKernel": True},
+        "notebook-extension/tracker": {"autoStartDefaultKernel": True, "windowingMode": "none"},
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         "apputils-extension/themes": {"theme": f"JupyterLab {'Dark' if dark else 'Light'}"},
     }
