@@ -126,7 +126,7 @@ class Isolation:
     def _find_generators(self) -> None:
         for library, find in _FINDERS.items():
             if library not in self._generators and (module := sys.modules.get(library)):
-                with contextlib.suppress(AttributeError):  # half imported
+                with contextlib.suppress(AttributeError, KeyError):  # half imported
                     self._generators[library] = find(module)
 
     def _loggers(self) -> list[logging.Logger]:

@@ -40,7 +40,7 @@ def take_settings(loggers: Iterable[logging.Logger] = ()) -> list[Undo]:
     for name, take in _LIBRARIES.items():
         module = sys.modules.get(name)
         if module is not None:
-            with contextlib.suppress(AttributeError):  # half imported
+            with contextlib.suppress(AttributeError, KeyError):  # half imported
                 undo.append(take(module))
     return undo
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -106,7 +107,7 @@ class KernelRunner:
             world=world,
             kinds=kinds,
             limit=limit,
-            enabled=reuse,
+            enabled=reuse and not _is_debugged(),
         )
         self._account = Account(self._program.parts)
         self._checked = not self._stages.enabled
@@ -369,6 +370,13 @@ class KernelRunner:
         if state is TrialState.INTERRUPTED:
             return "stopped by hand"
         return "" if error is None else reason_of(error, self._cell.filename)
+
+
+def _is_debugged() -> bool:
+    """Whether a debugger follows the code: it wants each line of each trial, once."""
+    monitoring = getattr(sys, "monitoring", None)
+    tool = monitoring and monitoring.get_tool(monitoring.DEBUGGER_ID)
+    return sys.gettrace() is not None or tool is not None
 
 
 def _verdict(

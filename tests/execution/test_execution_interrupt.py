@@ -150,4 +150,8 @@ def test_interrupt_of_an_awaiting_cell_runs_its_finally():
 
 
 def test_without_a_guard_an_interrupt_still_ends_the_trial():
-    assert run(runner_of(PRESS + DONE)).state is TrialState.INTERRUPTED
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        assert run(runner_of(PRESS + DONE)).state is TrialState.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)

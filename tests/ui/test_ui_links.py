@@ -243,9 +243,11 @@ def _wait_until_gone(process):
         descriptor = os.pidfd_open(process)
     except ProcessLookupError:
         return
-    import select
+    import selectors
 
     try:
-        assert select.select([descriptor], [], [], 60)[0], f"process {process} is still there"
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            assert selector.select(60), f"process {process} is still there"
     finally:
         os.close(descriptor)

@@ -72,7 +72,16 @@ class Node:
 
     def leads_on(self) -> bool:
         """Whether there is a checkpoint here or further on."""
-        return self.checkpoint is not None or any(way.leads_on() for way in self.ways.values())
+        return next(self.checkpoints(), None) is not None
+
+    def checkpoints(self) -> Iterator[Checkpoint]:
+        """Those here and further on. A run of many draws is a deep tree: no recursion."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            if node.checkpoint is not None:
+                yield node.checkpoint
+            stack.extend(node.ways.values())
 
 
 class Tree:
@@ -88,12 +97,7 @@ class Tree:
         return self._root.ways.setdefault(f"seed {seed}", Node(self._root))
 
     def checkpoints(self) -> Iterator[Checkpoint]:
-        stack = [self._root]
-        while stack:
-            node = stack.pop()
-            if node.checkpoint is not None:
-                yield node.checkpoint
-            stack.extend(node.ways.values())
+        return self._root.checkpoints()
 
     @property
     def size(self) -> int:
