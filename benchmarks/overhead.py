@@ -61,11 +61,15 @@ class Task:
     others: tuple[str, ...] = ()
 
 
-def spin(count: int) -> None:
-    """A fixed amount of pure-Python work: time taken from it is time lost."""
-    total = 0
+def spin(count: int, x: float = 0.0) -> float:
+    """A fixed amount of pure-Python work: time taken from it is time lost.
+
+    It reads the tuned value: work that does not would run once in a study of hpmagic's.
+    """
+    total = x
     for i in range(count):
         total += i * i % 7
+    return total
 
 
 def calibrated(seconds: float) -> int:
@@ -102,7 +106,7 @@ def tasks(work: int) -> dict[str, Task]:
         "ten_ms": Task(
             "ten_ms",
             "x = 0.5  # tune: uniform(0, 1)\n"
-            f"spin({work})\n"
+            f"spin({work}, x)\n"
             "loss = (x - 0.3) ** 2  # tune: minimize\n",
             ten_ms,
         ),
