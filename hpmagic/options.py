@@ -100,7 +100,6 @@ class Option:
     read: Callable[[str], Any] | None = None
     short: str | None = None
     many: bool = False
-    available: bool = True
     values: tuple[str, ...] = ()
     """The words it takes, where these are few."""
     alone: str | None = None
@@ -368,9 +367,6 @@ def _expand(word: str, evaluate: Callable[[str], object]) -> str:
 
 
 def _config(given: Mapping[str, Any]) -> StudyConfig:
-    for option in OPTIONS:
-        if option.key in given and not option.available:
-            raise OptionError(f"`{option.flag}` is not available yet in this version of hpmagic")
     if "min_delta" in given and "patience" not in given:
         raise OptionError("--min-delta needs --patience: it is the least gain that counts for it")
     if "resume" in given and given.get("fresh"):
@@ -407,7 +403,6 @@ def help_text(tuners: Mapping[str, str]) -> str:
             o.meaning,
         )
         for o in OPTIONS
-        if o.available
     ]
     width = max(len(flags) for flags, _ in spelled)
     lines += [f"  {flags:<{width}}  {meaning}" for flags, meaning in spelled]

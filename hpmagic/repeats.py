@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from hpmagic.execution.outcome import TrialOutcome
 from hpmagic.ranking import beats, best_trial
@@ -67,7 +66,7 @@ class Race:
         best = [] if self._best is None else _values(self._best, self._objective)
         if not best or not self._spread.degrees:
             return False
-        behind = self._objective.direction.sign * (float(np.mean(values)) - float(np.mean(best)))
+        behind = self._objective.direction.sign * (_mean(values) - _mean(best))
         return behind > self._spread.margin(len(values), len(best), SURE)
 
 
@@ -88,9 +87,11 @@ class _Spread:
 
         With one mean alone: how far it is from its expectation.
         """
+        from scipy.special import stdtrit  # not scipy.stats: that takes half a second to import
+
         deviation = math.sqrt(self._squares / self.degrees)
         share = 1 / one + (0.0 if other is None else 1 / other)
-        return float(stats.t.ppf(sure, self.degrees)) * deviation * math.sqrt(share)
+        return float(stdtrit(self.degrees, sure)) * deviation * math.sqrt(share)
 
 
 def joined(outcomes: Sequence[TrialOutcome], objectives: Iterable[Objective]) -> TrialOutcome:
@@ -217,9 +218,9 @@ def indistinguishable(trials: Iterable[Trial], objective: Objective) -> tuple[Tr
             paired.add(behind)
             margin = paired.margin(len(behind), None, APART)
         else:
-            behind = [sign * (values[0] - float(np.mean(most)))]
+            behind = [sign * (values[0] - _mean(most))]
             margin = spread.margin(1, len(most), APART)
-        if float(np.mean(behind)) <= margin:
+        if _mean(behind) <= margin:
             close.append(trial)
     return tuple(sorted(close, key=lambda trial: trial.number))
 

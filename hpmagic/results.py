@@ -96,10 +96,7 @@ class Study:
             values = [t.metrics.get(name, float("nan")) for t in trials]
             columns[f"metrics.{name}"] = pd.Series(values, dtype="float64")
         columns["origin"] = pd.Series([t.origin.value for t in trials], dtype="object")
-        milliseconds = [round(t.start * 1000) for t in trials]
-        columns["start"] = pd.to_datetime(
-            pd.Series(milliseconds, dtype="int64"), unit="ms", utc=True
-        )
+        columns["start"] = _instants([t.start for t in trials])
         columns["duration"] = pd.Series([t.duration for t in trials], dtype="float64")
         columns["from_scratch"] = pd.Series([t.from_scratch for t in trials], dtype="float64")
         columns["run_id"] = pd.Series([t.run_id for t in trials], dtype="object")
@@ -158,7 +155,6 @@ class Study:
 
         runs = [(trial.number, repeat) for trial in self.record.trials for repeat in trial.repeats]
         names = dict.fromkeys(name for _, repeat in runs for name in repeat.metrics)
-        starts = [round(r.start * 1000) for _, r in runs]
         columns: dict[str, Any] = {
             "number": pd.Series([number for number, _ in runs], dtype="int64"),
             "seed": pd.Series([r.seed for _, r in runs], dtype="int64"),
@@ -166,8 +162,7 @@ class Study:
         for name in names:
             found = [r.metrics.get(name, float("nan")) for _, r in runs]
             columns[f"metrics.{name}"] = pd.Series(found, dtype="float64")
-        stamps = pd.Series(starts, dtype="int64")
-        columns["start"] = pd.to_datetime(stamps, unit="ms", utc=True)
+        columns["start"] = _instants([r.start for _, r in runs])
         columns["duration"] = pd.Series([r.duration for _, r in runs], dtype="float64")
         return pd.DataFrame(columns)
 
@@ -261,6 +256,14 @@ def studies(*, experiment: str | None = None, tracking_uri: str | None = None) -
     rows = list_studies(experiment=experiment, tracking_uri=tracking_uri)
     names = [field.name for field in fields(ListedStudy)]
     return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
+
+
+def _instants(seconds: list[float]) -> Any:
+    """A column of times in UTC, to the millisecond that MLflow keeps."""
+    import pandas as pd
+
+    milliseconds = pd.Series([round(second * 1000) for second in seconds], dtype="int64")
+    return pd.to_datetime(milliseconds, unit="ms", utc=True)
 
 
 def _plain(trial: Trial, name: str) -> Any:

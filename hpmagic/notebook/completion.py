@@ -101,13 +101,13 @@ def _after_header(words: str, cell: str) -> Iterator[Suggestion]:
     if not current.startswith("-") and not any(word in tuners for word in given):
         yield from (Suggestion(name, summary) for name, summary in tuners.items())
     for each in OPTIONS:
-        if each.available and (each.many or each.flag not in given):
+        if each.many or each.flag not in given:
             yield Suggestion(each.flag, each.meaning)
 
 
 def _option(word: str) -> Option | None:
     return next(
-        (o for o in OPTIONS if o.available and word in (o.flag, f"-{o.short}")),
+        (o for o in OPTIONS if word in (o.flag, f"-{o.short}")),
         None,
     )
 

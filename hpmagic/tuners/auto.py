@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from hpmagic.records import Trial
 from hpmagic.space import Parameter, SearchSpace
@@ -16,6 +17,8 @@ from hpmagic.tuners.base import Proposal, TunerContext
 from hpmagic.tuners.registry import get_tuner
 
 __all__ = ["AutoTuner", "Situation", "choose"]
+
+Facts = TypeVar("Facts")
 
 FEW = 8
 """With fewer trials there is too little to learn from: spread them."""
@@ -63,15 +66,15 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """``tuner`` is for situations to which ``when`` applies; ``why`` is filled in from them."""
+class Rule(Generic[Facts]):
+    """``tuner`` is for facts to which ``when`` applies; ``why`` is filled in from them."""
 
     tuner: str
-    when: Callable[[Situation], bool]
+    when: Callable[[Facts], bool]
     why: str
 
 
-RULES = (
+RULES: tuple[Rule[Situation], ...] = (
     Rule(
         "grid",
         lambda s: s.fits,
@@ -125,22 +128,13 @@ class Course:
     dimensions: int
 
 
-@dataclass(frozen=True)
-class Switch:
-    """``tuner`` takes over on courses to which ``when`` applies; ``why`` is filled in from them."""
-
-    tuner: str
-    when: Callable[[Course], bool]
-    why: str
-
-
-SWITCHES = (
-    Switch(
+SWITCHES: tuple[Rule[Course], ...] = (
+    Rule(
         "tpe",
         lambda c: c.tuner == "bayes" and c.dimensions > WIDE,
         "the trials have {dimensions} hyperparameters in all",
     ),
-    Switch(
+    Rule(
         "tpe",
         lambda c: c.tuner == "bayes" and c.ended >= MANY,
         "{ended} trials are as well modelled by densities, and quicker",

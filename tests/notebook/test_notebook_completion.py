@@ -37,7 +37,7 @@ def test_headers_offer_tuners_then_options(header):
     words = offered(f"{header} |\n{CELL}")
     tuners = list(known_tuners())
     assert words[: len(tuners)] == tuners
-    assert words[len(tuners) :] == [o.flag for o in OPTIONS if o.available]
+    assert words[len(tuners) :] == [o.flag for o in OPTIONS]
 
 
 def test_a_tuner_is_offered_once():
@@ -75,9 +75,7 @@ def test_hunches_begin_with_a_hyperparameter():
 def test_values_of_options_are_offered_where_they_are_few():
     """A pruner's name is completed; a number is not."""
     pruner = next(o for o in OPTIONS if o.name == "pruner")
-    wanted = list(pruner.values) if pruner.available else None
-    if wanted:
-        assert offered(f"%%tune --pruner |\n{CELL}") == wanted
+    assert offered(f"%%tune --pruner |\n{CELL}") == list(pruner.values)
     assert offered(f"%%tune --trials |\n{CELL}") == []
 
 

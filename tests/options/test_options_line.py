@@ -80,13 +80,6 @@ def test_a_wrong_word_is_named_with_its_rule(line, sentence):
     assert refusal(line) == sentence
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if not o.available], ids=lambda o: o.name)
-def test_options_not_available_yet_are_refused_by_name(option):
-    """An option that this version cannot serve is never ignored."""
-    word = option.flag if option.read is None else f"{option.flag} {(*option.values, '3')[0]}"
-    assert refusal(word) == f"`{option.flag}` is not available yet in this version of hpmagic"
-
-
 @pytest.mark.parametrize("line", ["-h", "--help", "bayes --trials 3 -h"])
 def test_help_can_be_asked_for(line):
     """``-h`` anywhere asks for the page."""
@@ -107,12 +100,12 @@ def test_resume_may_be_followed_by_anyway():
     assert refusal("--resume=never").startswith("--resume stands alone, or is followed by")
 
 
-def test_help_lists_available_options_and_tuners_only():
+def test_help_lists_all_options_and_tuners():
     """The page holds what works in this version."""
     page = help_text({"bayes": "a Gaussian process"})
     assert "bayes  a Gaussian process" in page
     for option in OPTIONS:
-        assert (f"{option.flag} " in page) == option.available
+        assert f"{option.flag} " in page
 
 
 def test_names_and_expressions_are_evaluated_in_the_kernel():

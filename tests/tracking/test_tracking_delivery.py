@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deliveries import at_random, deliver, deliver_stubbornly, taken_up_after_each_kill
 from fake_store import FakeClient, FaultyClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,25 +24,6 @@ from hpmagic.tracking.store import is_final, open_store
 def told(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     """The records of a study of five trials: complete, failed, pruned, with output and a note."""
     return records(events(5), tmp_path_factory.mktemp("told"))
-
-
-def deliver(client: Any, told: list[Record], *, fresh: bool = True) -> Delivery:
-    """Deliver without faults."""
-    delivery = Delivery(Header.of(told[0]), open_store(client, PLACE), fresh=fresh)
-    for record in told:
-        delivery.accept(record)
-    return delivery
-
-
-def stubbornly(action: Callable[[], Any], tries: int = 400) -> Any:
-    """Try until it works, as the courier does, without waiting."""
-    for _ in range(tries):
-        try:
-            return action()
-        except Exception as error:
-            if is_final(error):
-                raise
-    raise AssertionError("it never worked")
 
 
 def contents(client: FakeClient) -> dict[int, Any]:
@@ -139,10 +119,7 @@ def test_one_failed_request_anywhere_changes_nothing(told: list[Record], fate: s
     for failing in range(counter.count):
         client = FakeClient()
         faulty = FaultyClient(client, lambda n, at=failing: fate if n == at else "fine")
-        store = stubbornly(lambda client=faulty: open_store(client, PLACE))
-        delivery = Delivery(Header.of(told[0]), store, fresh=True)
-        for record in told:
-            stubbornly(lambda d=delivery, r=record: d.accept(r))
+        deliver_stubbornly(faulty, told)
         check(client, told)
 
 
@@ -150,39 +127,14 @@ def test_one_failed_request_anywhere_changes_nothing(told: list[Record], fate: s
 @settings(max_examples=25, deadline=None)
 def test_many_failed_requests_change_nothing(told: list[Record], seed: int, share: float) -> None:
     """Any mixture of refused requests and lost answers ends in the same store."""
-    rng = random.Random(seed)
-
-    def fate(_: int) -> str:
-        return rng.choice(["refused", "lost"]) if rng.random() < share else "fine"
-
     client = FakeClient()
-    faulty = FaultyClient(client, fate)
-    store = stubbornly(lambda: open_store(faulty, PLACE))
-    delivery = Delivery(Header.of(told[0]), store, fresh=True)
-    for record in told:
-        stubbornly(lambda record=record: delivery.accept(record))
+    deliver_stubbornly(FaultyClient(client, at_random(seed, share)), told)
     check(client, told)
 
 
 def test_a_kill_at_any_request_is_made_good_by_the_next_process(told: list[Record]) -> None:
     """A process that dies between any two requests leaves work that another one completes."""
-
-    class Killed(BaseException):
-        pass
-
-    counter = FaultyClient(FakeClient(), lambda _: "fine")
-    deliver(counter, told)
-    for last in range(counter.count):
-        client = FakeClient()
-
-        def dies(count: int, last: int = last) -> str:
-            if count >= last:
-                raise Killed
-            return "fine"
-
-        with pytest.raises(Killed):
-            deliver(FaultyClient(client, dies), told)
-        deliver(client, told, fresh=False)
+    for client in taken_up_after_each_kill(told):
         check(client, told)
 
 

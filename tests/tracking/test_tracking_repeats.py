@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 import pytest
+from deliveries import at_random, deliver, deliver_stubbornly, taken_up_after_each_kill
 from fake_store import FakeClient, FaultyClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from studies import PLACE, events_of, info, records, trial
+from studies import events_of, info, records, trial
 
 from hpmagic.records import Repeat, Trial
-from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import Record
-from hpmagic.tracking.store import is_final, open_store
 
 
 def repeated(number: int, count: int) -> Trial:
@@ -32,23 +30,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     trials = [repeated(0, 3), repeated(1, 1), repeated(2, 2)]
     stream = events_of(info("svm", 3, repeats=3), trials)
     return records(stream, tmp_path_factory.mktemp("told"))
-
-
-def deliver(client: FakeClient | FaultyClient, told: list[Record], *, fresh: bool = True) -> None:
-    store = _until(lambda: open_store(client, PLACE))
-    delivery = Delivery(Header.of(told[0]), store, fresh=fresh)
-    for record in told:
-        _until(lambda record=record: delivery.accept(record))
-
-
-def _until(action):
-    for _ in range(400):
-        try:
-            return action()
-        except Exception as error:
-            if is_final(error):
-                raise
-    raise AssertionError("it never worked")
 
 
 def repeats(client: FakeClient) -> list[tuple[str, str, str, float]]:
@@ -94,33 +75,12 @@ def test_repeats_are_no_trials_of_the_study(told: list[Record]) -> None:
 @settings(max_examples=25, deadline=None)
 def test_failed_requests_make_no_repeat_twice(told: list[Record], seed: int, share: float) -> None:
     """Refused requests and lost answers end in the same store."""
-    rng = random.Random(seed)
-
-    def fate(_: int) -> str:
-        return rng.choice(["refused", "lost"]) if rng.random() < share else "fine"
-
     client = FakeClient()
-    deliver(FaultyClient(client, fate), told)
+    deliver_stubbornly(FaultyClient(client, at_random(seed, share)), told)
     assert repeats(client) == EXPECTED
 
 
 def test_a_kill_at_any_request_loses_no_repeat(told: list[Record]) -> None:
     """What a process left half done the next one completes."""
-
-    class Killed(BaseException):
-        pass
-
-    counter = FaultyClient(FakeClient(), lambda _: "fine")
-    deliver(counter, told)
-    for last in range(counter.count):
-        client = FakeClient()
-
-        def dies(count: int, last: int = last) -> str:
-            if count >= last:
-                raise Killed
-            return "fine"
-
-        with pytest.raises(Killed):
-            deliver(FaultyClient(client, dies), told)
-        deliver(client, told, fresh=False)
+    for client in taken_up_after_each_kill(told):
         assert repeats(client) == EXPECTED
