@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from hpmagic.errors import OptionError
 from hpmagic.execution.earlier import default_limit
 from hpmagic.execution.interrupt import InterruptGuard, held
 from hpmagic.execution.ranges import known_space
-from hpmagic.execution.reuse.forecast import forecast
+from hpmagic.execution.reuse.forecast import forecast, reading_order
 from hpmagic.hunches import resolve_tries
 from hpmagic.language.cell import TunableCell
 from hpmagic.loading import load_progress_bars
@@ -232,7 +233,15 @@ def prepare(
     trials = config.trials or (None if kind.plans else DEFAULT_TRIALS)
     warm = _warm_start(cell, config, kind, space=space, objectives=objectives, resumed=resumed)
     context = TunerContext(
-        space, objectives, trials, seed, tree, tries, config.tuner_options, warm.studies
+        space,
+        objectives,
+        trials,
+        seed,
+        tree,
+        tries,
+        config.tuner_options,
+        warm.studies,
+        tuple if config.fresh_trials else partial(reading_order, cell, setting.namespace),
     )
     tuner = kind.make(context)
     if warm.studies and not getattr(tuner, "uses_earlier", True):

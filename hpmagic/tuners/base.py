@@ -76,7 +76,9 @@ class TunerContext:
     ``tree`` holds what has been executed so far (see `ExecutionTree`); the study keeps it up to
     date and itself sees to it that no complete configuration runs twice, so a tuner needs it only
     to choose better. ``tries`` are the person's own combinations from ``--try``. ``earlier`` are
-    studies to learn from, the most alike first: they may be wrong about this one.
+    studies to learn from, the most alike first: they may be wrong about this one. ``reading_order``
+    gives the names in the order in which the cell comes to use their values, as far as that can be
+    told: work between two uses is done once for trials that agree up to there.
     """
 
     space: SearchSpace
@@ -87,6 +89,7 @@ class TunerContext:
     tries: Sequence[Mapping[str, object]] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     earlier: Sequence[EarlierStudy] = ()
+    reading_order: Callable[[], Sequence[str]] = tuple
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hpmagic.errors import SpaceError, TunerError
 from hpmagic.records import Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import TunerContext
+from hpmagic.tuners.lattice import value_at
 from hpmagic.tuners.sobol import SobolPoints
 from hpmagic.tuners.tree import ExecutionTree, Walk
 from hpmagic.tuners.turns import Turns, settle
@@ -27,8 +29,9 @@ LARGEST = 10_000
 class GridTuner:
     """Visits every combination of the values of a grid, each once.
 
-    The hyperparameter that is drawn first changes slowest, so that trials which begin alike come
-    together. Branches are followed as they are found: what the cell does not draw is not a
+    The hyperparameter that the cell reads first changes slowest, so that trials which begin alike
+    come together and share that work; with branches it is the one that is drawn first. Branches are
+    followed as they are found: what the cell does not draw is not a
     combination. With fewer trials than combinations, the trials are spread over the grid by Sobol
     points instead of filling one corner of it.
 
@@ -68,6 +71,11 @@ class GridTuner:
         self.remark = arithmetic
         if spread:
             self.remark += f"; --trials {context.trials} are spread evenly over them"
+        order = () if spread else _order_of_use(context, sizes)
+        if order:
+            self.remark += (
+                f"; {', '.join(order)} in this order of use, the last one changing fastest"
+            )
         self._space = context.space
         self._seed = context.seed
         self._executed = context.tree
@@ -77,15 +85,15 @@ class GridTuner:
         # The grid's own tree, in which a range has the values of the grid and no others.
         self._gridded: dict[str, tuple[Distribution, Distribution]] = {}
         self._open: list[_Proposal] = []
+        self._combinations = self._in(order)
 
     def ask(self) -> _Proposal | None:
         """The next combination; None when all have run, or may be running."""
         if self._tree.exhausted or self._tree.crowded:
             return None
         number = self._turns.next()
-        point = None if self._points is None else self._points.point(number)
         rng = np.random.default_rng([self._seed, number])
-        proposal = _Proposal(self._tree.walk(), self._on_grid, point, rng)
+        proposal = _Proposal(self._tree.walk(), self._on_grid, self._wish(number), rng)
         self._open.append(proposal)
         return proposal
 
@@ -113,10 +121,26 @@ class GridTuner:
             _, ended = self._executed.path(proposal.values)
             proposal.walk.end(complete=ended or not self._executed.explored)
 
+    def _in(self, order: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """Every combination, the last name changing fastest; none where there is no order."""
+        values = [_values(self._on_grid(self._space[name])) for name in order]
+        return (
+            dict(zip(order, combination, strict=True)) for combination in product(*values) if order
+        )
+
+    def _wish(self, number: int) -> _Wish | None:
+        """The values to come next, where it is not the first ones left as they are drawn."""
+        if self._points is not None:
+            point = self._points.point(number)
+            return lambda parameter: _drawn(parameter).from_unit(point(parameter.name))
+        for combination in self._combinations:
+            if not self._tree.path(combination)[1]:
+                return lambda parameter: combination[parameter.name]
+        return None
+
     def _on_grid(self, parameter: Parameter) -> Parameter:
         """The same hyperparameter with a finite distribution: the values of the grid."""
-        distribution = parameter.distribution
-        assert distribution is not None
+        distribution = _drawn(parameter)
         if parameter.grid_points is None and distribution.size is not None:
             return parameter
         known = self._gridded.get(parameter.name)
@@ -126,6 +150,9 @@ class GridTuner:
         return replace(parameter, distribution=known[1])
 
 
+_Wish = Callable[[Parameter], Any]
+
+
 class _Proposal:
     """One combination, chosen as the cell's lines execute."""
 
@@ -133,30 +160,25 @@ class _Proposal:
         self,
         walk: Walk,
         on_grid: Callable[[Parameter], Parameter],
-        point: Callable[[str], float] | None,
+        wish: _Wish | None,
         rng: np.random.Generator,
     ) -> None:
         self.values: dict[str, Any] = {}
         self.walk = walk
         self._on_grid = on_grid
-        self._point = point
+        self._wish = wish
         self._rng = rng
 
     def suggest(self, parameter: Parameter) -> Any:
-        """The first value whose combinations have not all run, or the one nearest to a point."""
+        """The value wished for, or one near it, else the first, of those that have not all run."""
         parameter = self._on_grid(parameter)
-        if self._point is None:
+        if self._wish is None:
             value = self.walk.first_free(parameter)
             self.walk.fix(parameter, value)
         else:
-            value = self.walk.draw(parameter, self._at_point, self._rng)
+            value = self.walk.draw(parameter, self._wish, self._rng)
         self.values[parameter.name] = value
         return value
-
-    def _at_point(self, parameter: Parameter) -> Any:
-        assert parameter.distribution is not None
-        assert self._point is not None
-        return parameter.distribution.from_unit(self._point(parameter.name))
 
 
 def grid_sizes(space: SearchSpace) -> dict[str, int]:
@@ -183,6 +205,27 @@ def grid_sizes(space: SearchSpace) -> dict[str, int]:
     if errors:
         raise SpaceError("; ".join(errors))
     return sizes
+
+
+def _order_of_use(context: TunerContext, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """The names in the order of use; empty where that is how they are drawn, or not known."""
+    space = context.space
+    if len(sizes) < len(space) or any(p.conditional for p in space.parameters):
+        return ()
+    used = [name for name in context.reading_order() if name in space]
+    order = (*(name for name in space if name not in used), *used)
+    return () if order == tuple(space) else order
+
+
+def _values(parameter: Parameter) -> list[Any]:
+    distribution = _drawn(parameter)
+    assert distribution.size is not None
+    return [value_at(distribution, index) for index in range(distribution.size)]
+
+
+def _drawn(parameter: Parameter) -> Distribution:
+    assert parameter.distribution is not None
+    return parameter.distribution
 
 
 def _arithmetic(space: SearchSpace, sizes: Mapping[str, int]) -> str:

@@ -10,8 +10,11 @@ from programs import GRID, SVM, Cell, Program, params_of, space_of, study_of, tu
 
 from hpmagic.distributions import Choice, Int, LogUniform, Ordinal, Uniform
 from hpmagic.errors import SpaceError, TunerError
-from hpmagic.records import Origin
-from hpmagic.space import Parameter
+from hpmagic.records import Direction, Objective, Origin
+from hpmagic.space import Parameter, SearchSpace
+from hpmagic.tuners.base import TunerContext
+from hpmagic.tuners.grid import GridTuner
+from hpmagic.tuners.tree import ExecutionTree
 
 
 def total(cell: Cell) -> float:
@@ -255,3 +258,37 @@ def test_a_range_is_a_range_again_in_another_study() -> None:
     trials = study_of(numbers, "grid").record.trials
     assert [t.params["C"] for t in trials] == [1.0, 0.001, 1000.0]
     assert {str(t.distributions["C"]) for t in trials} == {"loguniform(0.001, 1000)"}
+
+
+def _used_backwards(*parameters: Parameter) -> GridTuner:
+    space, tree = SearchSpace(parameters), ExecutionTree()
+    context = TunerContext(
+        space,
+        (Objective("score", Direction.MAXIMIZE),),
+        None,
+        0,
+        tree,
+        reading_order=lambda: ("b", "a"),
+    )
+    return GridTuner(context)
+
+
+def test_grid_goes_in_the_order_of_use_so_that_work_is_shared_and_says_so() -> None:
+    """What is used first changes slowest, though it is drawn last; the set is the same."""
+    a, b = Parameter("a", Choice((1, 2)), default=1), Parameter("b", Int(5, 7), default=5)
+    tuner = _used_backwards(a, b)
+    rows = []
+    while (proposal := tuner.ask()) is not None:
+        rows.append((proposal.suggest(a), proposal.suggest(b)))
+    assert rows == [(1, 5), (2, 5), (1, 6), (2, 6), (1, 7), (2, 7)]
+    assert tuner.remark == (
+        "grid: a 2 x b 3 = 6 combinations; b, a in this order of use, the last one changing fastest"
+    )
+
+
+def test_grid_with_branches_keeps_the_order_of_drawing() -> None:
+    """What a branch draws cannot be ordered beforehand."""
+    tuner = _used_backwards(
+        Parameter("a", Choice((1, 2)), default=1), Parameter("b", Int(5, 7), conditional=True)
+    )
+    assert "order" not in tuner.remark

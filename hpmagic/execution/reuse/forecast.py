@@ -14,7 +14,7 @@ from hpmagic.execution.parts import Part, lines_text
 from hpmagic.execution.reuse.reach import Reach
 from hpmagic.language.cell import TunableCell
 
-__all__ = ["forecast"]
+__all__ = ["forecast", "reading_order"]
 
 _HIDDEN = "_hpmagic_plan_"
 
@@ -54,6 +54,19 @@ def forecast(cell: TunableCell, namespace: Mapping[str, Any]) -> tuple[str, ...]
     if open_still:
         texts += _once(shared)
     return tuple(texts)
+
+
+def reading_order(cell: TunableCell, namespace: Mapping[str, Any]) -> tuple[str, ...]:
+    """The hyperparameters in the order in which the cell's statements come to read them.
+
+    Those that nothing reads are left out.
+    """
+    reading = _Reading(cell, namespace if isinstance(namespace, dict) else dict(namespace))
+    order: dict[str, None] = {}
+    for part in compile_cell(cell, _HIDDEN).parts:
+        order |= dict.fromkeys(reading.uses(part))
+        reading.see(part)
+    return tuple(order)
 
 
 class _Reading:
