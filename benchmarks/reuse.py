@@ -105,7 +105,7 @@ def texts(folder: Path, scale: float) -> Values:
     words = np.array([f"w{i}" for i in range(5000)])
     rank = 1.0 / np.arange(1, 5001)
     lines = []
-    for label in rng.integers(0, 2, int(12_000 * scale)):
+    for label in rng.integers(0, 20, int(12_000 * scale)):
         chance = np.roll(rank, 50 * label)
         lines.append(f"{label}\t" + " ".join(rng.choice(words, 60, p=chance / chance.sum())))
     (folder / "texts.tsv").write_text("\n".join(lines))
@@ -113,7 +113,7 @@ def texts(folder: Path, scale: float) -> Values:
 
 
 TEXT = Work(
-    "text: TF-IDF, linear SVM",
+    "text: TF-IDF, linear SVM of 20 topics",
     "C = 1.0  # tune: loguniform(1e-2, 1e1)\n",
     "with open(folder + '/texts.tsv') as lines:\n"
     "    rows = [line.rstrip().split('\\t') for line in lines]\n"
@@ -187,7 +187,7 @@ BOOSTING = Work(
 def points(_: Path, scale: float) -> Values:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(int(6000 * scale), 80))
-    return {"X": x, "y": (x[:, :3].prod(axis=1) > 0).astype(int)}
+    return {"X": x, "y": np.digitize(x[:, :3].prod(axis=1), (-1, -0.1, 0.1, 1))}
 
 
 DEGREES, PARTS, STRENGTHS = (200, 300, 400), (20, 40, 60), (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -236,7 +236,7 @@ SETUP = Work(
         (
             ("step",),
             "state = world\n"
-            "for _ in range(rounds // 6):\n    state = np.tanh(state @ base - step * state)\n"
+            "for _ in range(rounds * 2 // 13):\n    state = np.tanh(state @ base - step * state)\n"
             "result = float(state.mean())\n",
         ),
     ),
