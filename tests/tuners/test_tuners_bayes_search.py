@@ -13,6 +13,8 @@ from hpmagic.records import Direction, Objective, Origin, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, TunerContext
 from hpmagic.tuners.bayes import BayesTuner
+from hpmagic.tuners.bayes.encoding import Column, Points
+from hpmagic.tuners.bayes.middle import log_belief
 from hpmagic.tuners.bayes.observations import costs_of
 
 Cell = Callable[[Callable[[str], Any]], float | None]
@@ -146,6 +148,46 @@ def test_the_first_points_of_a_space_with_branches_stay_near_the_written_values(
 
     assert spread(conditional=True) <= 0.24 + 1e-9
     assert spread(conditional=False) > 0.4
+
+
+MIXED = (Parameter("x", Uniform(0, 1)), Parameter("kind", Choice(("a", "b", "c"))))
+
+
+def test_the_middle_of_the_ranges_comes_after_the_written_values():
+    """The first proposal has ordered values in the middle and categories as written."""
+    bench = Bench(*MIXED)
+    bench.tell({"x": 0.1, "kind": "c"}, 1.0, Origin.DEFAULT)
+    assert bench.run(lambda suggest: float(suggest("x") + len(suggest("kind"))), 1)[1].params == {
+        "x": 0.5,
+        "kind": "c",
+    }
+
+
+def test_a_middle_that_was_written_is_not_tried_again():
+    """Where the default lies in the middle, another point comes first."""
+    bench = Bench(*MIXED)
+    bench.tell({"x": 0.5, "kind": "c"}, 1.0, Origin.DEFAULT)
+    found = bench.run(lambda suggest: float(suggest("x") + len(suggest("kind"))), 1)[1].params
+    assert found != {"x": 0.5, "kind": "c"}
+
+
+def test_the_belief_in_the_middle_fades():
+    """The same point loses less of its worth after more trials, and categories cost nothing."""
+    columns = [Column.of(p.name, p.distribution) for p in MIXED if p.distribution is not None]
+    points = Points(np.array([[0.5, 1 / 6], [1.0, 0.5]]), np.ones((2, 2), dtype=bool))
+    early, late = log_belief(points, columns, 5), log_belief(points, columns, 50)
+    assert early[0] == late[0] == 0.0
+    assert early[1] < late[1] < 0.0
+
+
+def test_an_optimum_in_a_corner_is_found_all_the_same():
+    """Trials outvote the belief in the middle."""
+    bench = Bench(*(Parameter(name, Uniform(0, 1)) for name in "xyz"))
+
+    def cell(suggest: Callable[[str], Any]) -> float:
+        return float(sum((suggest(name) - 1.0) ** 2 for name in "xyz"))
+
+    assert min(values(bench.run(cell, 20))) < 0.01
 
 
 def test_parameters_that_the_text_does_not_show_are_searched_too():

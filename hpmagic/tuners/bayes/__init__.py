@@ -7,8 +7,9 @@
 5. `surrogate`: all of this together, for whoever wants to know what the trials say.
 6. `feasibility`: how likely a point is to fail.
 7. `acquisition`: what a new point is worth.
-8. `search`: the point that is worth most.
-9. `tuner`: ask and tell.
+8. `middle`: what the ranges say of that.
+9. `search`: the point that is worth most.
+10. `tuner`: ask and tell.
 
 The idea is Mockus (1975), made practical for hyperparameters by Snoek, Larochelle and Adams,
 "Practical Bayesian Optimization of Machine Learning Algorithms" (NeurIPS 2012).

@@ -16,6 +16,7 @@ from hpmagic.tuners.bayes.earlier import Expectation, first_points
 from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
 from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
+from hpmagic.tuners.bayes.middle import log_belief, middle, towards_middle
 from hpmagic.tuners.bayes.observations import Observation
 from hpmagic.tuners.bayes.search import best_point
 from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
@@ -23,14 +24,14 @@ from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
 __all__ = ["BayesTuner"]
 
 _TAG = 0x6261796573
-_FIRST = 4
-"""Sobol points before the first model, besides what a person chose."""
-_PER_BRANCH, _MOST_FIRST = 2, 10
-"""With branches, so many for each value of the largest choice, but no more than this in all."""
+_FIRST = 3
+"""Points before the first model, besides what a person chose."""
+_PER_BRANCH, _LEAST_FIRST, _MOST_FIRST = 2, 4, 10
+"""With branches, so many for each value of the largest choice, but within these bounds in all."""
 _NEAR = 0.3
 """With branches, how far the first points go from the written values, in parts of the whole way."""
 _STARTS = 2
-"""The best points of earlier studies that are tried first; one Sobol point comes after them."""
+"""The best points of earlier studies that are tried first."""
 _DOUBT, _FADED = 3, 25
 """Earlier studies have no say in every third proposal, and none from so many trials on."""
 _FEWEST = 3
@@ -61,9 +62,10 @@ class _Planned:
 class BayesTuner:
     """A Gaussian process that proposes where the expected improvement is largest.
 
-    It starts with 4 to 10 scrambled Sobol points beside what a person chose. The first objective
-    counts. A trial that failed tells where trials fail. Where there are earlier studies their best
-    points come first, and what they expect is part of the model.
+    Beside what a person chose it starts with the middle of the ranges and two scrambled Sobol
+    points; where there are branches, with 4 to 10 of the latter. The first objective counts. A
+    trial that failed tells where trials fail. Where there are earlier studies their best points
+    come first, and what they expect is part of the model.
 
     The same seed and the same trials told give the same proposals.
     """
@@ -103,7 +105,7 @@ class BayesTuner:
         if own < len(starts) and not self._known(starts[own]):
             units = starts[own]
         elif own < self._first() or valued < _FEWEST or not self._columns:
-            units = self._sobol(own)
+            units = self._initial(own)
         else:
             with one_thread():
                 units = self._search(rng)
@@ -123,7 +125,7 @@ class BayesTuner:
         return Observation.of(trial, self._columns, self._sign)
 
     def _first(self) -> int:
-        """How many Sobol points come first.
+        """How many points come before the first model.
 
         Where there are branches each of them deserves more than one trial: a branch that was seen
         once, at bad values, looks hopeless to the process.
@@ -134,7 +136,7 @@ class BayesTuner:
             return _FIRST
         choices = [c.levels for c in self._columns.values() if not c.ordered]
         widest = max((len(levels) for levels in choices if levels is not None), default=0)
-        return min(max(_FIRST, _PER_BRANCH * widest), _MOST_FIRST)
+        return min(max(_LEAST_FIRST, _PER_BRANCH * widest), _MOST_FIRST)
 
     def _starts(self) -> list[dict[str, float]]:
         """Points that earlier studies found good, in this study's units."""
@@ -170,6 +172,17 @@ class BayesTuner:
             self._cached_beliefs = [belief for belief in found if belief is not None]
         return self._cached_beliefs
 
+    def _initial(self, number: int) -> dict[str, float]:
+        """The point with this number before the first model."""
+        units = self._sobol(number)
+        if self._branches:
+            return self._drawn_in(units)
+        if number == 0:
+            centre = middle(units, self._written(), self._columns)
+            if not self._known(centre):
+                return centre
+        return towards_middle(units, self._columns)
+
     def _sobol(self, number: int) -> dict[str, float]:
         """The point with this number of a scrambled Sobol sequence (Owen 1998)."""
         from scipy.stats import qmc
@@ -179,17 +192,20 @@ class BayesTuner:
             return {}
         rng = np.random.default_rng([self._context.seed, _TAG])
         points = qmc.Sobol(len(names), scramble=True, rng=rng).random(_next_power(number + 1))
-        units = dict(zip(names, map(float, points[number]), strict=True))
-        return self._drawn_in(units) if self._branches else units
+        return dict(zip(names, map(float, points[number]), strict=True))
 
-    def _drawn_in(self, units: dict[str, float]) -> dict[str, float]:
+    def _written(self) -> Mapping[str, float]:
+        """The units of the written values; nothing when they were not tried."""
+        default = next((t for t in self._trials if t.origin is Origin.DEFAULT), None)
+        return {} if default is None else self._digest(default).units
+
+    def _drawn_in(self, units: Mapping[str, float]) -> dict[str, float]:
         """Ordered values moved towards the written ones.
 
         The first points are to tell branches apart, and a branch is to be judged by sensible
         values, not by the ends of its ranges.
         """
-        default = next((t for t in self._trials if t.origin is Origin.DEFAULT), None)
-        written = {} if default is None else self._digest(default).units
+        written = self._written()
         return {
             name: written[name] + _NEAR * (unit - written[name])
             if name in written and self._columns[name].ordered
@@ -211,6 +227,8 @@ class BayesTuner:
         def worth(points: Points) -> Array:
             seen = surrogate.inputs(points)
             value = improvement.log(seen)
+            if not self._branches:
+                value += log_belief(points, columns, len(self._trials) + len(running))
             return value if safe is None else value + safe.log_probability(seen)
 
         expected, _ = surrogate.likeliest.predict(surrogate.likeliest.inputs)
