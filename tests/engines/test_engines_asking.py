@@ -67,14 +67,60 @@ def test_a_finite_space_runs_through_without_a_repeat(workers, seed):
 
 
 @settings(max_examples=60, deadline=None)
-@given(workers=st.integers(1, 4), seed=st.integers(0, 10_000))
-def test_branches_run_through(workers, seed):
-    """Each combination of a branching space runs; what may repeat are the trials of the very first
-    moment, begun before anything is known of the branches and of what the plan's trials draw."""
-    result, _ = run(branching, [A, B, C], workers, seed, plan=[Planned(Origin.DEFAULT)])
-    distinct, again = repeats(result)
-    assert distinct == 11
-    assert again < workers
+@given(workers=st.integers(1, 14), seed=st.integers(0, 10_000))
+def test_branches_run_through_without_a_repeat(workers, seed):
+    """Each combination of a branching space runs, and runs once, also those of the very first
+    moment, when nothing is known of the branches and of what the plan's trials draw."""
+    plan = [Planned(Origin.DEFAULT), *(Planned(Origin.TRY, {"a": a}) for a in (2, 1))]
+    result, _ = run(branching, [A, B, C], workers, seed, plan=plan)
+    assert repeats(result) == (11, 0)
+
+
+places = st.recursive(
+    st.none(), lambda below: st.lists(below, min_size=1, max_size=4), max_leaves=12
+)
+"""What a cell draws: nothing more, or a value by whose number it goes on."""
+
+
+def number_of_ends(place):
+    return 1 if place is None else sum(map(number_of_ends, place))
+
+
+def parameters_of(place, name="p"):
+    """By the place's name; all but the first are drawn only on their branch."""
+    if place is None:
+        return {}
+    own = Parameter(name, Choice(tuple(range(len(place)))), default=0, conditional=name != "p")
+    below = [parameters_of(next, f"{name}{at}") for at, next in enumerate(place)]
+    return {name: own} | {n: p for found in below for n, p in found.items()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    place=places,
+    workers=st.integers(1, 9),
+    seed=st.integers(0, 10_000),
+    tuner=st.sampled_from(["random", "grid", "qmc"]),
+    hunches=st.lists(st.integers(0, 2), max_size=4),
+)
+def test_any_branches_run_through_without_a_repeat(place, workers, seed, tuner, hunches):
+    """However a cell branches, whoever chooses, whatever the person wants to see first."""
+    parameters = parameters_of(place)
+
+    def cell():
+        at, name = place, "p"
+        while at is not None:
+            value = yield parameters[name]
+            at, name = at[value], f"{name}{value}"
+        return 0.0
+
+    def hunch(value):
+        return {n: min(value, p.distribution.size - 1) for n, p in parameters.items()}
+
+    tries = [Planned(Origin.TRY, hunch(value)) for value in hunches]
+    plan = [Planned(Origin.DEFAULT), *tries]
+    result, _ = run(cell, parameters.values(), workers, seed, tuner, plan=plan)
+    assert repeats(result) == (number_of_ends(place), 0)
 
 
 @settings(max_examples=30, deadline=None)
