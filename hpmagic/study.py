@@ -28,6 +28,7 @@ from hpmagic.records import (
     Event,
     Listener,
     MetricReported,
+    Origin,
     Report,
     StudyFinished,
     StudyInfo,
@@ -296,7 +297,11 @@ class _Loop:
     def begin(self, chosen: Planned | Proposal) -> None:
         """Start a trial on a free worker."""
         space = self.info.space
+        ask = self.tuner.ask
         if isinstance(chosen, Planned):
+            if chosen.origin is Origin.TUNER:  # it counts as one of the tuner's while it runs
+                proposal = self.tuner.ask()
+                ask = lambda: proposal  # noqa: E731
             walk = self.tree.walk(lambda name: given_value(chosen, name, space))
         else:
             walk = self.tree.walk()
@@ -309,7 +314,7 @@ class _Loop:
             rng=np.random.default_rng([self.info.seed, 0x6E6F76, self.begun]),
             hear=self.hear,
             note=self.note,
-            ask=self.tuner.ask,
+            ask=ask,
             heeded=self.heeded,
             repeats=self.info.repeats > 1,
         )

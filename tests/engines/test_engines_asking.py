@@ -42,13 +42,27 @@ def square():
     return (yield A) + (yield D)
 
 
-def run(cell, parameters, workers, seed, tuner="random", *, trials=None, plan=(), engine=None):
+def run(
+    cell,
+    parameters,
+    workers,
+    seed,
+    tuner="random",
+    *,
+    trials=None,
+    plan=(),
+    engine=None,
+    earlier=(),
+):
     space = SearchSpace(tuple(parameters))
     tree = ExecutionTree()
     info = StudyInfo("s", "", tuner, {}, trials, seed, LOSS, space, {}, "", "", 0.0)
     asked = get_tuner(tuner).make(TunerContext(space, LOSS, trials, seed, tree))
     engine = engine or InterleavedEngine(cell, workers, seed)
-    result = run_study(info, engine, asked, tree, plan=plan, limits=Limits(trials))
+    limits, number = Limits(trials), len(earlier)
+    result = run_study(
+        info, engine, asked, tree, plan=plan, limits=limits, earlier=earlier, next_number=number
+    )
     return result, engine
 
 
@@ -177,3 +191,21 @@ def test_a_hunch_that_may_be_what_runs_waits_for_it():
     assert repeats(result)[1] == 0
     assert [t.origin for t in result.record.trials].count(Origin.TRY) == 1
     assert len(result.record.trials) == 3
+
+
+@pytest.mark.parametrize("tuner", ["random", "qmc"])
+@pytest.mark.parametrize("seed", range(5))
+def test_workers_that_resume_a_study_give_it_the_values_it_would_have_had(tuner, seed):
+    """Trials that were cut short run again side by side, and none of the tuner's points is missed
+    or had twice."""
+
+    def cell():
+        return (yield X)
+
+    whole = run(cell, [X], 1, 1, tuner, trials=8)[0].record.trials
+    again = [Planned(Origin.TUNER, trial.params) for trial in whole[3:5]]
+    engine = InterleavedEngine(cell, 2, seed)
+    resumed, _ = run(cell, [X], 2, 1, tuner, trials=8, plan=again, engine=engine, earlier=whole[:3])
+    assert sorted(t.params["x"] for t in resumed.record.trials) == sorted(
+        t.params["x"] for t in whole
+    )
