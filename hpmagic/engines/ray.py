@@ -84,7 +84,8 @@ class _ActorRelay:
         return answer
 
     def tell(self, data: bytes) -> None:
-        self._mailbox.tell.remote(self._ticket, self._attempt, data)
+        # Ray may run what it is sent out of order; only the host waits, not the cell.
+        _library().get(self._mailbox.tell.remote(self._ticket, self._attempt, data))
 
 
 class RayTransport:
