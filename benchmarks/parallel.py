@@ -15,6 +15,8 @@ out the start: it is the time between the first and the last trial's end, for th
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import shutil
 import statistics
@@ -106,9 +108,12 @@ def with_optuna(trials: int, rounds: int, data: np.ndarray) -> Times:
 
 
 def with_ray_tune(trials: int, rounds: int, data: np.ndarray) -> Times:
+    import logging
+
     import ray
     from ray import tune
 
+    logging.getLogger("ray").setLevel(logging.ERROR)
     begin = time.perf_counter()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     folder = tempfile.mkdtemp()
@@ -120,10 +125,13 @@ def with_ray_tune(trials: int, rounds: int, data: np.ndarray) -> Times:
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(objective, data=data), {"cpu": 1}),
             param_space={"x": tune.uniform(0, 1)},
-            tune_config=tune.TuneConfig(num_samples=trials, metric="loss", mode="min"),
+            tune_config=tune.TuneConfig(
+                num_samples=trials, metric="loss", mode="min", reuse_actors=True
+            ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )
-        ends = [result.metrics["end"] for result in tuner.fit()]
+        with contextlib.redirect_stdout(io.StringIO()):  # its tables
+            ends = [result.metrics["end"] for result in tuner.fit()]
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
@@ -153,6 +161,7 @@ def memory_per_worker(data: np.ndarray, rounds: int) -> None:
     from hpmagic.language import parse_cell
 
     cell = parse_cell(CELL)
+    needs: list[float] = []
     for megabytes in (0, MEGABYTES):
         part = data[: megabytes * 131_072] if megabytes else data[:512].copy()
         namespace = {"__name__": "__main__", "work": work, "rounds": rounds, "data": part}
@@ -168,9 +177,11 @@ def memory_per_worker(data: np.ndarray, rounds: int) -> None:
                     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
                 )
                 own = [int(fields[f"Private_{k}"].split()[0]) for k in ("Clean", "Dirty")]
-                print(f"  with {megabytes:>3} MB of data a worker has {sum(own) / 1024:.0f} MB own")
+                needs.append(sum(own) / 1024)
+                print(f"  with {megabytes:>3} MB of data a worker has {needs[-1]:.0f} MB own")
         finally:
             engine.close()
+    print(f"  memory per extra worker: {sum(needs[2:]) / sum(needs[:2]):.2f}x of its own needs")
 
 
 def wait_until_idle(engine: Any) -> None:
@@ -178,6 +189,7 @@ def wait_until_idle(engine: Any) -> None:
 
     class Conversation:
         heeded: frozenset[str] = frozenset()
+        seed = None
 
         def __init__(self, number: int) -> None:
             self.number = number
@@ -196,8 +208,9 @@ def wait_until_idle(engine: Any) -> None:
 
     for number in range(2):
         engine.start(Conversation(number))
-    for _ in range(2):
-        engine.wait()
+    ended = 0
+    while ended < 2:
+        ended += engine.wait() is not None
 
 
 def main() -> None:

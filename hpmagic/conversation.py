@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +16,9 @@ from hpmagic.execution.outcome import WRITTEN, Pruned, TrialOutcome
 from hpmagic.records import Objective, Origin, Report, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal
-from hpmagic.tuners.tree import Walk
+from hpmagic.tuners.tree import OPEN, Walk
 
-__all__ = ["OPEN", "Planned", "TrialConversation", "planned_value", "trial_of"]
-
-
-OPEN: Final = object()
-"""What `planned_value` returns to say: let the tuner choose."""
+__all__ = ["OPEN", "Planned", "TrialConversation", "given_value", "planned_value", "trial_of"]
 
 
 @dataclass(frozen=True)
@@ -227,6 +223,15 @@ def planned_value(planned: Planned, parameter: Parameter, space: SearchSpace) ->
         if name in planned.values:
             return planned.values[name]
     return OPEN if planned.origin is Origin.TUNER else _as_written(parameter)
+
+
+def given_value(planned: Planned, name: str, space: SearchSpace) -> Any:
+    """The value that the planned trial will draw, `OPEN` while that is not known."""
+    parameter = space.find(name)
+    if parameter is None:
+        return OPEN
+    value = planned_value(planned, replace(parameter, name=name), space)
+    return OPEN if value is WRITTEN else value
 
 
 def _as_written(parameter: Parameter) -> Any:

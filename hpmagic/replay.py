@@ -58,7 +58,9 @@ def _run_again(engine: Engine, best: Trial, space: SearchSpace) -> bool:
         hear=_nobody,
     )
     engine.start(conversation)
-    number, outcome = engine.wait()
+    while (ended := engine.wait()) is None:
+        pass
+    number, outcome = ended
     if outcome.state is not TrialState.COMPLETE:
         return False
     engine.keep(number)

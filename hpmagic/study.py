@@ -9,18 +9,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpmagic.conversation import OPEN, Planned, TrialConversation, planned_value, trial_of
+from hpmagic.conversation import (
+    OPEN,
+    Planned,
+    TrialConversation,
+    given_value,
+    planned_value,
+    trial_of,
+)
 from hpmagic.distributions import Distribution
 from hpmagic.engines.base import Engine
 from hpmagic.errors import ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
-from hpmagic.execution.outcome import WRITTEN, TrialOutcome
+from hpmagic.execution.outcome import TrialOutcome
 from hpmagic.ranking import beats
 from hpmagic.records import (
     TUNER_NOTE,
     Event,
     Listener,
     MetricReported,
+    Origin,
     Report,
     StudyFinished,
     StudyInfo,
@@ -133,7 +141,7 @@ class _Loop:
         self.enough = enough
         self.heeded = frozenset([info.objectives[0].name] if judge is not None else [])
         self.race = Race(info.repeats, info.objectives[0])
-        self.most_at_once = _combinations(info)
+        self.room = _surely(info)
         self.branches = any(p.conditional for p in info.space.values())
         self.begun = 0
         """How many trials have begun, those of a resumed study among them that count."""
@@ -196,7 +204,10 @@ class _Loop:
             end = self.begin_trials(plan, limits, stop, clock)
             if end is not None and (end.state != "complete" or not self.running):
                 return end
-            number, outcome = self.engine.wait()
+            ended = self.engine.wait()
+            if ended is None:
+                continue
+            number, outcome = ended
             conversation = self.running[number]
             if self.info.repeats > 1:
                 conversation.outcomes.append(outcome)
@@ -255,7 +266,7 @@ class _Loop:
         """Whether the trials that run may be all there are to run, so that one has to wait."""
         if self.tree.explored:
             return self.tree.crowded
-        return self.most_at_once is not None and len(self.running) >= self.most_at_once
+        return self.room is not None and len(self.running) >= self.room
 
     def next_planned(self, plan: list[Planned]) -> Planned | None:
         """The next of the plan that has not been run, and does not run now, under other words.
@@ -263,7 +274,10 @@ class _Loop:
         One that may be what runs now, depending on what that trial still draws, stays in the plan.
         """
         for planned in list(plan):
-            _, known = self.tree.path(_AsPlanned(planned, self.info.space))
+            values = _AsPlanned(planned, self.info.space)
+            _, known = self.tree.path(values)
+            if not known and self.tree.taken(values):
+                continue
             twins = [c for c in self.running.values() if self.alike(planned, c.planned)]
             if twins and self.branches and not known:
                 continue
@@ -282,16 +296,25 @@ class _Loop:
 
     def begin(self, chosen: Planned | Proposal) -> None:
         """Start a trial on a free worker."""
+        space = self.info.space
+        ask = self.tuner.ask
+        if isinstance(chosen, Planned):
+            if chosen.origin is Origin.TUNER:  # it counts as one of the tuner's while it runs
+                proposal = self.tuner.ask()
+                ask = lambda: proposal  # noqa: E731
+            walk = self.tree.walk(lambda name: given_value(chosen, name, space))
+        else:
+            walk = self.tree.walk()
         conversation = TrialConversation(
             self.next_number,
             chosen,
-            space=self.info.space,
-            walk=self.tree.walk(),
+            space=space,
+            walk=walk,
             # Of its own for each trial: then a resumed study goes on as if never interrupted.
             rng=np.random.default_rng([self.info.seed, 0x6E6F76, self.begun]),
             hear=self.hear,
             note=self.note,
-            ask=self.tuner.ask,
+            ask=ask,
             heeded=self.heeded,
             repeats=self.info.repeats > 1,
         )
@@ -347,15 +370,17 @@ class _Loop:
             listener(event)
 
 
-def _combinations(info: StudyInfo) -> int | None:
-    """How many combinations the space as written has at most; None when there is no telling."""
-    most = 1
+def _surely(info: StudyInfo) -> int | None:
+    """How many combinations there are whatever the cell's branches hold; None: more than enough."""
+    room = 1
     for parameter in info.space.values():
-        size = None if parameter.distribution is None else parameter.distribution.size
-        if size is None or "{" in parameter.name:
+        if parameter.conditional or parameter.distribution is None or "{" in parameter.name:
+            continue
+        size = parameter.grid_points or parameter.distribution.size
+        if size is None:
             return None
-        most *= size
-    return most
+        room *= size
+    return room
 
 
 def _key(parameter: Parameter, planned: Planned, space: SearchSpace) -> object:
@@ -374,11 +399,8 @@ class _AsPlanned(dict[str, Any]):
         self.space = space
 
     def __missing__(self, name: str) -> Any:
-        parameter = self.space.find(name)
-        if parameter is None:
-            raise KeyError(name)
-        value = planned_value(self.planned, replace(parameter, name=name), self.space)
-        if value is WRITTEN or value is OPEN:
+        value = given_value(self.planned, name, self.space)
+        if value is OPEN:
             raise KeyError(name)
         return value
 

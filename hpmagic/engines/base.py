@@ -85,8 +85,11 @@ class Engine(Protocol):
         """
         ...
 
-    def wait(self) -> tuple[int, TrialOutcome]:
+    def wait(self) -> tuple[int, TrialOutcome] | None:
         """Carry on the conversations until one trial ends; its number and outcome.
+
+        None when a trial has drawn a value while there is room for another: now that more is known,
+        another may begin.
 
         A trial whose worker died is an outcome like any other. An interrupt is either the outcome
         of a trial or a `KeyboardInterrupt`; the loop then gives up the trials that are left.

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
+import sys
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any, Final
 
 from hpmagic.engines.cluster import Lost, Mail, Needs
@@ -26,7 +30,9 @@ __all__ = ["DaskTransport"]
 _TICK: Final = 60.0
 """Seconds after which a host that waits for an answer looks whether anybody is to give it."""
 _PATIENCE: Final = 5.0
-"""Seconds in which hosts and the reader end when the study is over."""
+"""Seconds in which hosts and the reader end when the study is over, or a worker is replaced."""
+_GLANCE: Final = 0.5
+"""Seconds after which a wait for the best trial's variables looks whether they are to come."""
 
 
 class _Pool:
@@ -135,6 +141,7 @@ class DaskTransport:
         self._asking: dict[str, Mail] = {}
         self._closed = threading.Event()
         self._cluster: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._connect(address, jobs)
         self._contents, self._data = self._client.scatter(
             [parcel.contents, np.frombuffer(parcel.buffers.contents(), dtype=np.uint8)],
@@ -199,11 +206,22 @@ class DaskTransport:
 
     def kept(self, ticket: int) -> bytes | None:
         future = self._futures.get(ticket)
-        try:
-            data: bytes | None = None if future is None else future.result()
-        except Exception:  # noqa: BLE001 - lost, cancelled or failed: it is not there
+        if future is None:
             return None
-        return data
+        alone = time.monotonic()
+        while time.monotonic() - alone < _PATIENCE:
+            try:
+                data: bytes | None = future.result(timeout=_GLANCE)
+            except TimeoutError:
+                # What was lost with its worker is asked for again: there is no trial any more.
+                for mail in self._unread():
+                    self.reply(mail, STOP)
+                alone = time.monotonic() if self._client.ncores() else alone
+            except Exception:  # noqa: BLE001 - lost, cancelled or failed: it is not there
+                return None
+            else:
+                return data
+        return None
 
     def forget(self, ticket: int) -> None:
         self._futures.pop(ticket, None)
@@ -229,8 +247,13 @@ class DaskTransport:
             self._inbox.close()
         self._contents = self._data = None
         self._client.close()
+        self._close_cluster()
+
+    def _close_cluster(self) -> None:
         if self._cluster is not None:
             self._cluster.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _connect(self, address: str | None, jobs: int | None) -> None:
         if address is None and self._resources:
@@ -240,16 +263,25 @@ class DaskTransport:
             )
         try:
             if address is None:
+                import dask
+
                 from hpmagic.engines.processes import cores
 
                 workers = jobs or max(1, int(cores() / self._cpus))
-                self._cluster = self._distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+                self._folder = tempfile.TemporaryDirectory(
+                    prefix="hpmagic-dask-", ignore_cleanup_errors=True
                 )
+                with dask.config.set({"temporary-directory": self._folder.name}):
+                    self._cluster = self._distributed.LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        dashboard_address="127.0.0.1:0",
+                        local_directory=self._folder.name,
+                        worker_class=_nanny(self._distributed),
+                    )
             self._client = self._distributed.Client(self._cluster or address, set_as_default=False)
         except Exception as error:
-            if self._cluster is not None:
-                self._cluster.close()
+            self._close_cluster()
             where = f"at {address}" if address else "on this machine"
             raise EngineError(f"no Dask cluster can be had {where}: {error}") from error
 
@@ -284,6 +316,51 @@ class DaskTransport:
         """A task is over; one that failed is a trial lost. Called on a thread of Dask's."""
         if future.status in ("error", "lost") and not self._closed.is_set():
             self._events.put(Lost(ticket, f"it was lost with its worker: {future.exception()}"))
+
+
+def _nanny(distributed: Any) -> Any:
+    """What starts a local cluster's workers, and starts them again when they die."""
+
+    class Nanny(distributed.Nanny):  # type: ignore[misc]
+        async def instantiate(self) -> Any:
+            with _apart:
+                return await super().instantiate()
+
+    return Nanny
+
+
+class _Apart:
+    """Within, processes that start have nothing to do with the person's script and terminal.
+
+    By themselves, those of multiprocessing run the file that ``__main__`` was read from once more,
+    and those of a terminal die of the interrupt that is meant for the study.
+    """
+
+    def __init__(self) -> None:
+        self._within = 0
+        self._hidden: dict[str, Any] = {}
+        self._mask: set[Any] = set()
+
+    def __enter__(self) -> None:
+        self._within += 1
+        resource_tracker.ensure_running()  # it would let the interrupt through
+        main = vars(sys.modules["__main__"])
+        for name in ("__file__", "__spec__"):
+            if main.get(name) is not None:
+                self._hidden[name], main[name] = main[name], None
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._mask = mask if self._within == 1 else self._mask
+
+    def __exit__(self, *_: object) -> None:
+        self._within -= 1
+        if not self._within:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            vars(sys.modules["__main__"]).update(self._hidden)
+            self._hidden = {}
+
+
+_apart = _Apart()
+"""Entered on the thread of the cluster's loop only, there by several nannies at a time."""
 
 
 def _library() -> Any:

@@ -48,11 +48,12 @@ class MovingEngine:
             self._here.add(conversation.number)
         self._engine.start(conversation)
 
-    def wait(self) -> tuple[int, TrialOutcome]:
+    def wait(self) -> tuple[int, TrialOutcome] | None:
         """The trial's outcome; one that has changed something for good is the last here."""
-        number, outcome = self._engine.wait()
-        self._moves = self._moves or "isolation" in outcome.notes
-        return number, outcome
+        ended = self._engine.wait()
+        if ended is not None:
+            self._moves = self._moves or "isolation" in ended[1].notes
+        return ended
 
     def keep(self, number: int) -> None:
         """See `Engine.keep`."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import Child, Letter, description, environment
 from hpmagic.engines.exchange import Exchange, lost
-from hpmagic.engines.messages import Died, Ended, Kept, MlflowRun, Ready, Run
+from hpmagic.engines.messages import Asked, Died, Ended, Kept, MlflowRun, Ready, Run
 from hpmagic.engines.parcel import Parcel
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
@@ -109,8 +109,8 @@ class ProcessEngine:
         run = Run(number, conversation.heeded, self._seconds, mlflow, conversation.seed)
         child.send(self._exchange.pack(run))
 
-    def wait(self) -> tuple[int, TrialOutcome]:
-        """Answer the workers until one trial ends."""
+    def wait(self) -> tuple[int, TrialOutcome] | None:
+        """Answer the workers until one trial ends, or draws while there is room."""
         while True:
             with exposed():
                 letter = self._receive()
@@ -118,6 +118,8 @@ class ProcessEngine:
                 self._end_overdue()
             elif (ended := self._handle(letter)) is not None:
                 return ended
+            elif _asks(letter) and len(self._busy) < self.capacity:
+                return None
 
     def keep(self, number: int) -> None:
         """Ask the trial's worker for its variables; they come while others run."""
@@ -231,6 +233,10 @@ class ProcessEngine:
         if work.overdue:
             reason = f"the trial took longer than {self._seconds:g} s; its worker was killed"
         return work.conversation.number, lost(work.conversation, reason, died.last_words)
+
+
+def _asks(letter: Letter) -> bool:
+    return letter.data is not None and letter.data[:1] == Asked.kind
 
 
 def cores() -> int:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from hpmagic.engines.cluster import ATTEMPTS, Lost, Mail, Needs
@@ -81,7 +84,8 @@ class _ActorRelay:
         return answer
 
     def tell(self, data: bytes) -> None:
-        self._mailbox.tell.remote(self._ticket, self._attempt, data)
+        # Ray may run what it is sent out of order; only the host waits, not the cell.
+        _library().get(self._mailbox.tell.remote(self._ticket, self._attempt, data))
 
 
 class RayTransport:
@@ -98,6 +102,7 @@ class RayTransport:
         ray = _library()
         self._ray = ray
         self._ours = not ray.is_initialized()
+        self._folder: Path | None = None
         if self._ours:
             self._connect(address, jobs, needs)
         import numpy as np
@@ -187,19 +192,34 @@ class RayTransport:
         del self._contents, self._data, self._arguments, self._mailbox, self._reading
         if self._ours:
             self._ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            latest = self._folder.parent / "session_latest"
+            if latest.is_symlink() and not latest.exists():
+                latest.unlink(missing_ok=True)
 
     def _connect(self, address: str | None, jobs: int | None, needs: Needs) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-        if address is None:
-            options["include_dashboard"] = False
-            if jobs is not None:
-                options["num_cpus"] = max(1, round(jobs * (needs.cpus or 1)))
         try:
             with _settings():
-                self._ray.init(address=address, **options)
+                if address is None and (folder := self._begin(jobs, needs, options)):
+                    self._folder = folder
+                else:
+                    self._ray.init(address=address, **options)
         except Exception as error:
             where = f"at {address}" if address else "on this machine"
             raise EngineError(f"no Ray cluster can be had {where}: {error}") from error
+
+    def _begin(self, jobs: int | None, needs: Needs, options: dict[str, Any]) -> Path | None:
+        """Begin a local cluster; its folder, or None if this process is in a cluster."""
+        from hpmagic.engines.processes import cores
+
+        cpus = cores() if jobs is None else max(1, round(jobs * (needs.cpus or 1)))
+        try:
+            begun = self._ray.init(include_dashboard=False, num_cpus=cpus, **options)
+        except ValueError:  # the size of an existing cluster is not ours to choose
+            return None
+        return Path(begun.address_info["session_dir"])
 
     def _read(self) -> None:
         try:
@@ -229,13 +249,20 @@ class RayTransport:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """No usage statistics, and time to start on a busy machine; what the person set stays."""
+    """No usage statistics, no advice, and time to start on a busy machine.
+
+    What the person set in the environment stays.
+    """
     wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     ours = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(ours)
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        logger.setLevel(level)
         for name in ours:
             os.environ.pop(name, None)
 

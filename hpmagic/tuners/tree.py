@@ -10,14 +10,15 @@ has run once, without knowing the cell's branches beforehand.
 Several executions may be under way at once. Each stands at a node and will end somewhere below it.
 A node is *full* when those that stand there or below need all that is left of it: others keep out,
 so that no two of them end in one place. Where nothing is known of what comes after a value, one
-execution fills the node.
+execution fills the node. An execution whose values are given stands as far ahead as it is known
+where they lead, so that others see its place as taken before it gets there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,8 +26,10 @@ from hpmagic.distributions import Distribution
 from hpmagic.space import Parameter
 from hpmagic.tuners.lattice import Free, index_of, value_at
 
-__all__ = ["ExecutionTree", "Walk"]
+__all__ = ["OPEN", "ExecutionTree", "Walk"]
 
+OPEN: Final = object()
+"""In place of a value: it is not given, the tuner is to choose it."""
 _REDRAWS = 64
 """A continuum that gives nothing new in so many draws has no more values to give."""
 
@@ -45,6 +48,10 @@ class _Node:
     """The numbers of those whose nodes are full."""
     standing: int = 0
     """How many executions stand here."""
+    inside: int = 0
+    """How many stand here or below."""
+    given: list[Walk] = field(default_factory=list)
+    """Those that stand here, whose next value may be given once it is known which that is."""
     full: bool = False
     children: dict[Hashable, _Node] = field(default_factory=dict)
     ended: bool = False
@@ -58,6 +65,9 @@ class _Node:
         if self.name is None:
             self.name, self.distribution = parameter.name, distribution
             self.free = None if distribution.size is None else Free(distribution.size)
+            given, self.given = self.given, []
+            for walk in given:
+                walk.look_ahead(self)
         elif self.name != parameter.name or not _same(self.distribution, distribution):
             self.erratic = True
 
@@ -106,14 +116,17 @@ class _Node:
             node = parent
 
     def least_crowded(self) -> int:
-        """The number of a full child that the fewest executions have entered or used up."""
-        children = {c.index: c for c in self.children.values() if c.index in self.busy}
-        return min(children, key=lambda index: (children[index].used(), index))
+        """The number of a full child with the fewest executions, of those that may have room."""
+        children = [c for c in self.children.values() if c.index in self.busy]
+        best = min(children, key=lambda child: (not child.hopeful(), child.inside, child.index))
+        assert best.index is not None
+        return best.index
 
-    def used(self) -> int:
-        """How many executions stand here or have closed something below."""
-        closed = 0 if self.free is None else self.free.closed
-        return self.standing + len(self.busy) + closed
+    def hopeful(self) -> bool:
+        """Whether it is unknown what comes here or in a full place below, so there may be room."""
+        if self.name is None:
+            return not self.exhausted
+        return any(c.hopeful() for c in self.children.values() if c.index in self.busy)
 
     def fills(self) -> bool:
         """Whether there is no room for one more execution, though there was for those now here."""
@@ -160,9 +173,20 @@ class ExecutionTree:
         """Whether the executions under way may be all that are left."""
         return self._root.full
 
-    def walk(self) -> Walk:
-        """One more execution, from the start; it is under way until its `Walk.end`."""
-        return Walk(self._root)
+    def walk(self, given: Callable[[str], Any] = lambda _: OPEN) -> Walk:
+        """One more execution, from the start; it is under way until its `Walk.end`.
+
+        Args:
+            given: the value that it will draw by its name, `OPEN` if that is not settled.
+        """
+        return Walk(self._root, given)
+
+    def taken(self, values: Mapping[str, object]) -> bool:
+        """Whether executions that are under way may need the place where these values lead."""
+        node: _Node | None = self._reached(values)[1]
+        while node is not None and not node.full:
+            node = node.parent
+        return node is not None
 
     def path(self, values: Mapping[str, object]) -> tuple[dict[str, object], bool]:
         """What the cell would draw with these values, as far as that is known.
@@ -173,6 +197,11 @@ class ExecutionTree:
         Returns:
             The draws in order, and whether the cell was executed to its end with just these.
         """
+        drawn, node = self._reached(values)
+        return drawn, node.ended
+
+    def _reached(self, values: Mapping[str, object]) -> tuple[dict[str, object], _Node]:
+        """What is drawn with these values and where that leads, as far as it is known."""
         node: _Node = self._root
         drawn: dict[str, object] = {}
         while node.name is not None and node.distribution is not None:
@@ -183,17 +212,36 @@ class ExecutionTree:
             drawn[node.name] = value
             following = node.child(Parameter(node.name, node.distribution), value)
             if following is None:
-                return drawn, False
+                return drawn, _Node(parent=node)
             node = following
-        return drawn, node.ended
+        return drawn, node
 
 
 class Walk:
     """One execution of the cell, draw by draw."""
 
-    def __init__(self, root: _Node) -> None:
+    def __init__(self, root: _Node, given: Callable[[str], Any] = lambda _: OPEN) -> None:
         self._node = root
+        self._given = given
+        self._ahead: list[tuple[Hashable, _Node]] = []
+        """What is given and not drawn yet: each value, and the place where it will be drawn."""
+        root.inside += 1
         root.count(1)
+        self.look_ahead(root)
+
+    def look_ahead(self, node: _Node) -> None:
+        """Stand where the values that are given lead, as far as that is known. ``node`` is here."""
+        while node is self._node and not node.erratic:
+            if node.name is None or node.distribution is None:
+                node.given.append(self)
+                return
+            parameter = Parameter(node.name, node.distribution)
+            value = self._given(node.name)
+            if value is OPEN:
+                return
+            self._ahead.append((_key(parameter, value), node))
+            self._step(parameter, value)
+            node = self._node
 
     def draw(
         self,
@@ -211,6 +259,7 @@ class Walk:
             suggest: called once, with ``parameter``.
             rng: chooses another value.
         """
+        self._go_back()
         self._node.visit(parameter)
         value = suggest(parameter)
         if self._is_taken(parameter, value):
@@ -220,14 +269,25 @@ class Walk:
 
     def fix(self, parameter: Parameter, value: object) -> None:
         """Record a draw whose value is given."""
-        self._node.visit(parameter)
+        if self._ahead and self._ahead[0][0] == _key(parameter, value):
+            self._ahead.pop(0)
+            return
+        self._go_back()
+        node = self._node
+        node.visit(parameter)
+        if self._ahead and self._ahead[0][0] == _key(parameter, value):
+            self._ahead.pop(0)  # by visiting it has become known where this leads
+            return
+        self._go_back()
         self._step(parameter, value)
+        self.look_ahead(self._node)
 
     def first_free(self, parameter: Parameter) -> Any:
         """The first value of a finite distribution that is not exhausted; the first if all are.
 
         One whose node is full is passed over while there are others.
         """
+        self._go_back()
         self._node.visit(parameter)
         assert parameter.distribution is not None
         free, busy = self._node.free, self._node.busy
@@ -235,12 +295,21 @@ class Walk:
         if free is not None and len(busy) < free.size - free.closed:
             while index in busy:
                 index = free.right(index + 1)
+        elif busy:
+            index = self._node.least_crowded()
         size = parameter.distribution.size
         assert size is not None
         return value_at(parameter.distribution, index if index < size else 0)
 
     def end(self, *, complete: bool) -> None:
         """The execution is over; unless it was cut short, this configuration is done."""
+        self._go_back()
+        if self in self._node.given:
+            self._node.given.remove(self)
+        node: _Node | None = self._node
+        while node is not None:
+            node.inside -= 1
+            node = node.parent
         self._node.count(-1)
         if complete:
             self._node.ended = True
@@ -248,8 +317,26 @@ class Walk:
 
     def _step(self, parameter: Parameter, value: object) -> None:
         before, self._node = self._node, self._node.grow(parameter, value)
+        if self in before.given:
+            before.given.remove(self)
+        self._node.inside += 1
         self._node.count(1)
         before.count(-1)
+
+    def _go_back(self) -> None:
+        """Stand where the execution is, since it does something else than what was given."""
+        if not self._ahead:
+            return
+        before, self._node = self._node, self._ahead[0][1]
+        self._ahead = []
+        if self in before.given:
+            before.given.remove(self)
+        self._node.count(1)
+        before.count(-1)
+        while before is not self._node:
+            before.inside -= 1
+            assert before.parent is not None
+            before = before.parent
 
     def _is_taken(self, parameter: Parameter, value: object) -> bool:
         child = self._node.child(parameter, value)

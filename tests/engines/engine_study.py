@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from textwrap import dedent
 from typing import Any
 
@@ -78,13 +78,14 @@ def study(
     seconds: float | None = None,
     judge: Any = None,
     tuner: Any = None,
+    repeats: int = 1,
     listener: Callable[[Event, Engine], None] = lambda *_: None,
 ) -> Ran:
     """Run ``plan``, then random trials up to ``trials``; publish the best; close."""
     namespace = {"__name__": "__main__"} if namespace is None else namespace
     cell = parse_cell(dedent(text).lstrip("\n"))
     space = known_space(cell, namespace)
-    info = info_of(cell, space)
+    info = replace(info_of(cell, space), repeats=repeats)
     tree = ExecutionTree()
     planned = [Planned(Origin.TRY, values) for values in plan]
     tuner = tuner or RandomTuner(TunerContext(space, info.objectives, None, 0, tree))

@@ -41,6 +41,8 @@ class InterleavedEngine:
                 return number, _outcome(drawn, end.value)
             run[2] = conversation.draw(parameter)
             drawn[parameter.name] = parameter.distribution, run[2]
+            if len(self._running) < self.capacity:
+                return None
 
     def keep(self, number):
         self.kept.append(number)

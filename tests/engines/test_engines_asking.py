@@ -42,13 +42,27 @@ def square():
     return (yield A) + (yield D)
 
 
-def run(cell, parameters, workers, seed, tuner="random", *, trials=None, plan=(), engine=None):
+def run(
+    cell,
+    parameters,
+    workers,
+    seed,
+    tuner="random",
+    *,
+    trials=None,
+    plan=(),
+    engine=None,
+    earlier=(),
+):
     space = SearchSpace(tuple(parameters))
     tree = ExecutionTree()
     info = StudyInfo("s", "", tuner, {}, trials, seed, LOSS, space, {}, "", "", 0.0)
     asked = get_tuner(tuner).make(TunerContext(space, LOSS, trials, seed, tree))
     engine = engine or InterleavedEngine(cell, workers, seed)
-    result = run_study(info, engine, asked, tree, plan=plan, limits=Limits(trials))
+    limits, number = Limits(trials), len(earlier)
+    result = run_study(
+        info, engine, asked, tree, plan=plan, limits=limits, earlier=earlier, next_number=number
+    )
     return result, engine
 
 
@@ -67,14 +81,60 @@ def test_a_finite_space_runs_through_without_a_repeat(workers, seed):
 
 
 @settings(max_examples=60, deadline=None)
-@given(workers=st.integers(1, 4), seed=st.integers(0, 10_000))
-def test_branches_run_through(workers, seed):
-    """Each combination of a branching space runs; what may repeat are the trials of the very first
-    moment, begun before anything is known of the branches and of what the plan's trials draw."""
-    result, _ = run(branching, [A, B, C], workers, seed, plan=[Planned(Origin.DEFAULT)])
-    distinct, again = repeats(result)
-    assert distinct == 11
-    assert again < workers
+@given(workers=st.integers(1, 14), seed=st.integers(0, 10_000))
+def test_branches_run_through_without_a_repeat(workers, seed):
+    """Each combination of a branching space runs, and runs once, also those of the very first
+    moment, when nothing is known of the branches and of what the plan's trials draw."""
+    plan = [Planned(Origin.DEFAULT), *(Planned(Origin.TRY, {"a": a}) for a in (2, 1))]
+    result, _ = run(branching, [A, B, C], workers, seed, plan=plan)
+    assert repeats(result) == (11, 0)
+
+
+places = st.recursive(
+    st.none(), lambda below: st.lists(below, min_size=1, max_size=4), max_leaves=12
+)
+"""What a cell draws: nothing more, or a value by whose number it goes on."""
+
+
+def number_of_ends(place):
+    return 1 if place is None else sum(map(number_of_ends, place))
+
+
+def parameters_of(place, name="p"):
+    """By the place's name; all but the first are drawn only on their branch."""
+    if place is None:
+        return {}
+    own = Parameter(name, Choice(tuple(range(len(place)))), default=0, conditional=name != "p")
+    below = [parameters_of(next, f"{name}{at}") for at, next in enumerate(place)]
+    return {name: own} | {n: p for found in below for n, p in found.items()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    place=places,
+    workers=st.integers(1, 9),
+    seed=st.integers(0, 10_000),
+    tuner=st.sampled_from(["random", "grid", "qmc"]),
+    hunches=st.lists(st.integers(0, 2), max_size=4),
+)
+def test_any_branches_run_through_without_a_repeat(place, workers, seed, tuner, hunches):
+    """However a cell branches, whoever chooses, whatever the person wants to see first."""
+    parameters = parameters_of(place)
+
+    def cell():
+        at, name = place, "p"
+        while at is not None:
+            value = yield parameters[name]
+            at, name = at[value], f"{name}{value}"
+        return 0.0
+
+    def hunch(value):
+        return {n: min(value, p.distribution.size - 1) for n, p in parameters.items()}
+
+    tries = [Planned(Origin.TRY, hunch(value)) for value in hunches]
+    plan = [Planned(Origin.DEFAULT), *tries]
+    result, _ = run(cell, parameters.values(), workers, seed, tuner, plan=plan)
+    assert repeats(result) == (number_of_ends(place), 0)
 
 
 @settings(max_examples=30, deadline=None)
@@ -131,3 +191,21 @@ def test_a_hunch_that_may_be_what_runs_waits_for_it():
     assert repeats(result)[1] == 0
     assert [t.origin for t in result.record.trials].count(Origin.TRY) == 1
     assert len(result.record.trials) == 3
+
+
+@pytest.mark.parametrize("tuner", ["random", "qmc"])
+@pytest.mark.parametrize("seed", range(5))
+def test_workers_that_resume_a_study_give_it_the_values_it_would_have_had(tuner, seed):
+    """Trials that were cut short run again side by side, and none of the tuner's points is missed
+    or had twice."""
+
+    def cell():
+        return (yield X)
+
+    whole = run(cell, [X], 1, 1, tuner, trials=8)[0].record.trials
+    again = [Planned(Origin.TUNER, trial.params) for trial in whole[3:5]]
+    engine = InterleavedEngine(cell, 2, seed)
+    resumed, _ = run(cell, [X], 2, 1, tuner, trials=8, plan=again, engine=engine, earlier=whole[:3])
+    assert sorted(t.params["x"] for t in resumed.record.trials) == sorted(
+        t.params["x"] for t in whole
+    )

@@ -88,3 +88,18 @@ def test_nothing_of_a_trial_is_left_on_the_cluster(kind):
     pids = {int(t.metrics["pid"]) for t in ran.trials}
     assert pids
     assert all(map(gone, pids))
+
+
+def test_a_trial_is_not_run_again_for_ever(ray_cluster):
+    """A trial whose nodes all are lost has failed after a bounded number of attempts."""
+    text = """
+    import os, signal
+    x = 0  # tune: int(0, 3)
+    if x == 1:
+        os.kill(os.getppid(), signal.SIGKILL)
+    loss = x  # tune: minimize
+    """
+    ran = study(ray_cluster, text, plan=[{"x": x} for x in range(4)])
+    states = [t.state for t in ran.trials]
+    assert states == [TrialState.COMPLETE, TrialState.FAILED, *[TrialState.COMPLETE] * 2]
+    assert "lost" in ran.trials[1].reason

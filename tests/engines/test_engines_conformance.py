@@ -266,3 +266,81 @@ def test_an_interrupt_ends_what_runs(kind):
     states = [t.state for t in ran.trials]
     assert states.count(TrialState.INTERRUPTED) <= (1 if kind.workers else 0) + 1
     assert TrialState.COMPLETE in states
+
+
+def test_vouched_for_lines_run_once_a_worker(kind, tmp_path):
+    """`once` is once in each process, however many trials that has."""
+    text = f"""
+    import os, pathlib
+    (pathlib.Path({str(tmp_path)!r}) / f"{{os.getpid()}}").open("x").close()  # tune: once
+    x = 0  # tune: int(0, 9)
+    loss = x  # tune: minimize
+    """
+    ran = study(kind, text, plan=[{"x": x} for x in range(6)])
+    assert [t.value for t in ran.trials] == list(range(6))
+    assert 1 <= len(list(tmp_path.iterdir())) <= (2 if kind.workers else 1)
+
+
+def test_a_configuration_runs_with_several_seeds(kind):
+    """Each repeat has its seed, the mean counts, and there is one trial of it."""
+    text = """
+    import hpmagic
+    x = 0.5  # tune: uniform(0, 1)
+    loss = x + hpmagic.seed  # tune: minimize
+    """
+    ran = study(kind, text, plan=[{"x": 0.25}, {"x": 0.5}], repeats=3)
+    first, second = ran.trials
+    assert [first.value, second.value] == [0.25 + 1, 0.5 + 1]
+    assert len(first.repeats) == 3
+
+
+def test_a_loop_that_no_longer_improves_ends(kind):
+    """Patience within a trial: it is complete, at its best."""
+    text = """
+    x = 0.5  # tune: uniform(0, 1)
+    for step in range(50):
+        loss = x + max(3 - step, 0)  # tune: minimize(patience=4)
+    """
+    ran = study(kind, text, plan=[{"x": 0.25}])
+    assert ran.trial.state is TrialState.COMPLETE
+    assert ran.trial.value == 0.25
+    assert len(ran.steps(0)) < 10
+
+
+def test_what_a_trial_prints_warns_and_draws_is_its_own(kind):
+    """Standard output, standard error and figures belong to the trial that made them."""
+    text = """
+    import sys
+    import matplotlib.pyplot as plt
+    x = 0  # tune: int(0, 9)
+    print("out", x)
+    print("err", x, file=sys.stderr)
+    plt.plot([0, x])
+    plt.show()
+    loss = x  # tune: minimize
+    """
+    ran = study(kind, text, plan=[{"x": 1}, {"x": 2}])
+    for trial, x in zip(ran.trials, (1, 2)):
+        assert trial.output.stdout == f"out {x}\n"
+        assert f"err {x}\n" in trial.output.stderr
+        assert len(trial.output.figures) == 1
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
+def test_a_worker_that_dies_costs_its_trial_only(kind, name):
+    """The trial has failed with the signal's name and what was heard; the others are complete."""
+    if not kind.workers:
+        pytest.skip("in the kernel that would be the end of the kernel")
+    text = f"""
+    import os, signal
+    x = 0  # tune: int(0, 9)
+    loss = x  # tune: minimize
+    if x == 1:
+        os.kill(os.getpid(), signal.{name})
+    """
+    ran = study(kind, text, plan=[{"x": x} for x in range(4)])
+    dead = ran.trials[1]
+    assert dead.state is TrialState.FAILED
+    assert f"killed by {name}" in dead.reason
+    assert dead.params == {"x": 1}
+    assert [t.state for t in ran.trials].count(TrialState.COMPLETE) == 3
