@@ -2,7 +2,8 @@
 
 Each trial is a task, which hosts it in a worker process beside Dask's own. Messages go through
 Dask's queues. The data is scattered once, and a Dask worker keeps it between trials. A task that is
-lost with its worker is run again by Dask's scheduler, which bounds how often.
+lost with its worker is run again by Dask's scheduler, which bounds how often; where the data went
+with it, both are sent anew, up to `_ATTEMPTS` times.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _TICK: Final = 60.0
 """Seconds after which a host that waits for an answer looks whether anybody is to give it."""
 _PATIENCE: Final = 5.0
 """Seconds in which hosts and the reader end when the study is over, or a worker is replaced."""
+_ATTEMPTS: Final = 3
+"""Times that a trial is sent anew because the data it works with is lost."""
 _GLANCE: Final = 0.5
 """Seconds after which a wait for the best trial's variables looks whether they are to come."""
 
@@ -143,10 +146,9 @@ class DaskTransport:
         self._cluster: Any = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._connect(address, jobs)
-        self._contents, self._data = self._client.scatter(
-            [parcel.contents, np.frombuffer(parcel.buffers.contents(), dtype=np.uint8)],
-            hash=False,
-        )
+        self._parcel = [parcel.contents, np.frombuffer(parcel.buffers.contents(), dtype=np.uint8)]
+        self._scattering = threading.Lock()
+        self._contents, self._data = self._client.scatter(self._parcel, hash=False)
         self._inbox = self._distributed.Queue(self._study, client=self._client)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -164,6 +166,13 @@ class DaskTransport:
         return max(1, int(room))
 
     def submit(self, ticket: int) -> None:
+        self._send(ticket, _ATTEMPTS)
+
+    def _send(self, ticket: int, left: int) -> None:
+        """Send a trial, which may be sent anew ``left`` times."""
+        with self._scattering:
+            if not {self._contents.status, self._data.status} <= {"finished", "pending"}:
+                self._contents, self._data = self._client.scatter(self._parcel, hash=False)
         future = self._client.submit(
             _serve,
             self._study,
@@ -173,11 +182,11 @@ class DaskTransport:
             threads=int(self._cpus),
             seconds=self._seconds,
             pure=False,
-            key=f"{self._study}-{ticket}",
+            key=f"{self._study}-{ticket}-{left}",
             resources=self._resources or None,
         )
         self._futures[ticket] = future
-        future.add_done_callback(lambda done: self._done(ticket, done))
+        future.add_done_callback(lambda done: self._done(ticket, done, left))
 
     def reply(self, mail: Mail, data: bytes) -> None:
         self._asking.pop(mail.attempt, None)
@@ -312,10 +321,21 @@ class DaskTransport:
                 events.append(self._events.get_nowait())
         return [e for e in events if isinstance(e, Mail) and e.data[:1] != TELLS]
 
-    def _done(self, ticket: int, future: Any) -> None:
+    def _done(self, ticket: int, future: Any, left: int) -> None:
         """A task is over; one that failed is a trial lost. Called on a thread of Dask's."""
-        if future.status in ("error", "lost") and not self._closed.is_set():
-            self._events.put(Lost(ticket, f"it was lost with its worker: {future.exception()}"))
+        if future.status == "finished" or self._closed.is_set():
+            return
+        error: object = "its data was lost, too"
+        if future.status == "error":
+            error = future.exception()
+        elif left:  # the last worker that held the data is gone
+            try:
+                self._send(ticket, left - 1)
+            except Exception as failed:  # noqa: BLE001 - the loop is to hear of it
+                error = failed
+            else:
+                return
+        self._events.put(Lost(ticket, f"it was lost with its worker: {error}"))
 
 
 def _nanny(distributed: Any) -> Any:
@@ -348,17 +368,20 @@ class _Apart:
         for name in ("__file__", "__spec__"):
             if main.get(name) is not None:
                 self._hidden[name], main[name] = main[name], None
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self._mask = mask if self._within == 1 else self._mask
+        if _MASKS:
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            self._mask = mask if self._within == 1 else self._mask
 
     def __exit__(self, *_: object) -> None:
         self._within -= 1
         if not self._within:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            if _MASKS:
+                signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             vars(sys.modules["__main__"]).update(self._hidden)
             self._hidden = {}
 
 
+_MASKS: Final = hasattr(signal, "pthread_sigmask")  # not on Windows
 _apart = _Apart()
 """Entered on the thread of the cluster's loop only, there by several nannies at a time."""
 

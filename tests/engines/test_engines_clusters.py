@@ -90,7 +90,7 @@ def test_nothing_of_a_trial_is_left_on_the_cluster(kind):
     assert all(map(gone, pids))
 
 
-def test_a_trial_is_not_run_again_for_ever(ray_cluster):
+def test_a_trial_is_not_run_again_for_ever(kind):
     """A trial whose nodes all are lost has failed after a bounded number of attempts."""
     text = """
     import os, signal
@@ -99,7 +99,7 @@ def test_a_trial_is_not_run_again_for_ever(ray_cluster):
         os.kill(os.getppid(), signal.SIGKILL)
     loss = x  # tune: minimize
     """
-    ran = study(ray_cluster, text, plan=[{"x": x} for x in range(4)])
+    ran = study(kind, text, plan=[{"x": x} for x in range(4)])
     states = [t.state for t in ran.trials]
     assert states == [TrialState.COMPLETE, TrialState.FAILED, *[TrialState.COMPLETE] * 2]
     assert "lost" in ran.trials[1].reason
