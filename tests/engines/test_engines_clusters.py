@@ -90,6 +90,7 @@ def test_nothing_of_a_trial_is_left_on_the_cluster(kind):
     assert all(map(gone, pids))
 
 
+@pytest.mark.filterwarnings("ignore:the variables of trial . were lost with its worker")
 def test_a_trial_is_not_run_again_for_ever(kind):
     """A trial whose nodes all are lost has failed after a bounded number of attempts."""
     text = """
