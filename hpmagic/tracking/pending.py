@@ -37,7 +37,9 @@ class Delivered:
     problem: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.trials} trials of study {self.study}, left from earlier, are in MLflow now"
+        what = {0: "", 1: "1 trial of "}.get(self.trials, f"{self.trials} trials of ")
+        verb = "are" if self.trials > 1 else "is"
+        text = f"{what}study {self.study}, left from earlier, {verb} in MLflow now"
         if not self.problem:
             return text
         return f"{text}; {self.problem}" if self.trials else f"study {self.study}: {self.problem}"

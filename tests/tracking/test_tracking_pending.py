@@ -14,7 +14,7 @@ from hpmagic.tracking import pending
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import HEAD
 from hpmagic.tracking.ledger import Ledger
-from hpmagic.tracking.pending import Leftovers, deliver_pending
+from hpmagic.tracking.pending import Delivered, Leftovers, deliver_pending
 from hpmagic.tracking.spool import Spool
 from hpmagic.tracking.store import open_store
 
@@ -222,3 +222,18 @@ def test_a_late_spool_gets_free_numbers_for_trials_whose_own_are_taken(
     (parent,) = (r for r in client.stored.values() if r.data.tags["hpmagic.kind"] == "study")
     assert parent.info.status == "FINISHED"
     assert list(first.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        (0, "study one, left from earlier, is in MLflow now"),
+        (1, "1 trial of study one, left from earlier, is in MLflow now"),
+        (2, "2 trials of study one, left from earlier, are in MLflow now"),
+    ],
+)
+def test_what_was_delivered_is_said_in_a_sentence_that_fits_the_number(
+    trials: int, said: str
+) -> None:
+    """Also where only the study itself was still to be delivered."""
+    assert str(Delivered("one", trials)) == said
