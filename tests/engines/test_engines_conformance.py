@@ -316,7 +316,6 @@ def test_what_a_trial_prints_warns_and_draws_is_its_own(kind):
     print("out", x)
     print("err", x, file=sys.stderr)
     plt.plot([0, x])
-    plt.show()
     loss = x  # tune: minimize
     """
     ran = study(kind, text, plan=[{"x": 1}, {"x": 2}])
