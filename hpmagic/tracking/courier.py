@@ -23,7 +23,7 @@ __all__ = ["Courier"]
 
 T = TypeVar("T")
 
-SHARE: Final = 0.05
+SHARE: Final = 0.02
 """Of the processor's time that delivering may take while trials run."""
 POLL: Final = 0.05
 """Seconds between two looks for new records."""
