@@ -5,8 +5,8 @@
 Each contender runs the same objective on a fresh sqlite store of its own. *loop* is the time until
 the loop is over, *total* the time until everything is in the store, both in milliseconds a trial
 and without start-up (imports and the creation of the store happen before). All use Optuna's TPE
-with one seed and the settings of hpmagic's `tpe`, which take longer to think than Optuna's own
-defaults. What hpmagic adds at the end of a study (plots, note, table) counts in its total.
+with one seed and the settings of hpmagic's `tpe`. What hpmagic adds at the end of a study (plots,
+note, table) counts in its total.
 
 Optuna's MLflowCallback needs `optuna-integration`; it is left out, and said so, where that is
 missing. The storage of `mlflow.optuna` gets slower with every trial, so it runs 30 only.

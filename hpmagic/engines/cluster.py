@@ -17,7 +17,7 @@ from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import description
 from hpmagic.engines.exchange import Exchange, lost
 from hpmagic.engines.host import BEGIN, DIED, STOP
-from hpmagic.engines.messages import Asked, Died, Ended, Kept, MlflowRun, Run
+from hpmagic.engines.messages import ASKS, Died, Ended, Kept, MlflowRun, Run
 from hpmagic.engines.parcel import Parcel, RunnerSpec, pack
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
@@ -131,8 +131,6 @@ class ClusterEngine:
         self._seconds = needs.seconds
         self._trials: dict[int, _Trial] = {}
         self._tickets = 0
-        self._drew = False
-        """Whether what has just been read was a draw."""
         self._last: tuple[int, Mail] | None = None
         self._wanted: int | None = None
         self._kept: tuple[int, int] | None = None
@@ -159,7 +157,6 @@ class ClusterEngine:
         """Answer the hosts until one trial ends, or draws while there is room."""
         self._settle()
         while True:
-            self._drew = False
             with exposed():
                 event = self._transport.next()
             if event is None:
@@ -167,7 +164,8 @@ class ClusterEngine:
             ended = self._lost(event) if isinstance(event, Lost) else self._read(event)
             if ended is not None:
                 return ended
-            if self._drew and len(self._trials) < self.capacity:
+            draws = isinstance(event, Mail) and event.data[:1] == ASKS
+            if draws and len(self._trials) < self.capacity:
                 return None
 
     def keep(self, number: int) -> None:
@@ -232,7 +230,6 @@ class ClusterEngine:
             del self._trials[mail.ticket]
             self._last = conversation.number, mail
             return conversation.number, conversation.finished(message.outcome, message.order)
-        self._drew = isinstance(message, Asked)
         answer = self._exchange.answer(message, conversation)
         if answer is not None:
             self._transport.reply(mail, answer)

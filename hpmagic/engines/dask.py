@@ -148,7 +148,7 @@ class DaskTransport:
         self._connect(address, jobs)
         self._parcel = [parcel.contents, np.frombuffer(parcel.buffers.contents(), dtype=np.uint8)]
         self._scattering = threading.Lock()
-        self._contents, self._data = self._client.scatter(self._parcel, hash=False)
+        self._contents, self._data = self._scatter()
         self._inbox = self._distributed.Queue(self._study, client=self._client)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -172,7 +172,7 @@ class DaskTransport:
         """Send a trial, which may be sent anew ``left`` times."""
         with self._scattering:
             if not {self._contents.status, self._data.status} <= {"finished", "pending"}:
-                self._contents, self._data = self._client.scatter(self._parcel, hash=False)
+                self._contents, self._data = self._scatter()
         future = self._client.submit(
             _serve,
             self._study,
@@ -187,6 +187,10 @@ class DaskTransport:
         )
         self._futures[ticket] = future
         future.add_done_callback(lambda done: self._done(ticket, done, left))
+
+    def _scatter(self) -> Any:
+        """The cell and the data, sent to the cluster."""
+        return self._client.scatter(self._parcel, hash=False)
 
     def reply(self, mail: Mail, data: bytes) -> None:
         self._asking.pop(mail.attempt, None)

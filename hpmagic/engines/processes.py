@@ -12,7 +12,7 @@ from typing import Any, Final
 from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import Child, Letter, description, environment
 from hpmagic.engines.exchange import Exchange, lost
-from hpmagic.engines.messages import Asked, Died, Ended, Kept, MlflowRun, Ready, Run
+from hpmagic.engines.messages import ASKS, Died, Ended, Kept, MlflowRun, Ready, Run
 from hpmagic.engines.parcel import Parcel
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
@@ -118,7 +118,11 @@ class ProcessEngine:
                 self._end_overdue()
             elif (ended := self._handle(letter)) is not None:
                 return ended
-            elif _asks(letter) and len(self._busy) < self.capacity:
+            elif (
+                letter.data is not None
+                and letter.data[:1] == ASKS
+                and len(self._busy) < self.capacity
+            ):
                 return None
 
     def keep(self, number: int) -> None:
@@ -233,10 +237,6 @@ class ProcessEngine:
         if work.overdue:
             reason = f"the trial took longer than {self._seconds:g} s; its worker was killed"
         return work.conversation.number, lost(work.conversation, reason, died.last_words)
-
-
-def _asks(letter: Letter) -> bool:
-    return letter.data is not None and letter.data[:1] == Asked.kind
 
 
 def cores() -> int:

@@ -31,9 +31,9 @@ class GridTuner:
 
     The hyperparameter that the cell reads first changes slowest, so that trials which begin alike
     come together and share that work; with branches it is the one that is drawn first. Branches are
-    followed as they are found: what the cell does not draw is not a
-    combination. With fewer trials than combinations, the trials are spread over the grid by Sobol
-    points instead of filling one corner of it.
+    followed as they are found: what the cell does not draw is not a combination. With fewer trials
+    than combinations, the trials are spread over the grid by Sobol points instead of filling one
+    corner of it.
 
     Raises:
         SpaceError: a continuum without ``n=``; the message names the hyperparameter.
@@ -124,9 +124,8 @@ class GridTuner:
     def _in(self, order: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """Every combination, the last name changing fastest; none where there is no order."""
         values = [_values(self._on_grid(self._space[name])) for name in order]
-        return (
-            dict(zip(order, combination, strict=True)) for combination in product(*values) if order
-        )
+        combinations = product(*values) if order else ()
+        return (dict(zip(order, combination, strict=True)) for combination in combinations)
 
     def _wish(self, number: int) -> _Wish | None:
         """The values to come next, where it is not the first ones left as they are drawn."""

@@ -50,7 +50,7 @@ class _Node:
     """How many executions stand here."""
     inside: int = 0
     """How many stand here or below."""
-    given: list[Walk] = field(default_factory=list)
+    given: dict[Walk, None] = field(default_factory=dict)
     """Those that stand here, whose next value may be given once it is known which that is."""
     full: bool = False
     children: dict[Hashable, _Node] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class _Node:
         if self.name is None:
             self.name, self.distribution = parameter.name, distribution
             self.free = None if distribution.size is None else Free(distribution.size)
-            given, self.given = self.given, []
+            given, self.given = self.given, {}
             for walk in given:
                 walk.look_ahead(self)
         elif self.name != parameter.name or not _same(self.distribution, distribution):
@@ -233,7 +233,7 @@ class Walk:
         """Stand where the values that are given lead, as far as that is known. ``node`` is here."""
         while node is self._node and not node.erratic:
             if node.name is None or node.distribution is None:
-                node.given.append(self)
+                node.given[self] = None
                 return
             parameter = Parameter(node.name, node.distribution)
             value = self._given(node.name)
@@ -269,14 +269,11 @@ class Walk:
 
     def fix(self, parameter: Parameter, value: object) -> None:
         """Record a draw whose value is given."""
-        if self._ahead and self._ahead[0][0] == _key(parameter, value):
-            self._ahead.pop(0)
+        if self._is_as_given(parameter, value):
             return
         self._go_back()
-        node = self._node
-        node.visit(parameter)
-        if self._ahead and self._ahead[0][0] == _key(parameter, value):
-            self._ahead.pop(0)  # by visiting it has become known where this leads
+        self._node.visit(parameter)
+        if self._is_as_given(parameter, value):  # by visiting it has become known where it leads
             return
         self._go_back()
         self._step(parameter, value)
@@ -304,8 +301,7 @@ class Walk:
     def end(self, *, complete: bool) -> None:
         """The execution is over; unless it was cut short, this configuration is done."""
         self._go_back()
-        if self in self._node.given:
-            self._node.given.remove(self)
+        self._node.given.pop(self, None)
         node: _Node | None = self._node
         while node is not None:
             node.inside -= 1
@@ -315,10 +311,16 @@ class Walk:
             self._node.ended = True
             self._node.close()
 
+    def _is_as_given(self, parameter: Parameter, value: object) -> bool:
+        """Whether this is the next of what is given, and so stood on already."""
+        if not self._ahead or self._ahead[0][0] != _key(parameter, value):
+            return False
+        self._ahead.pop(0)
+        return True
+
     def _step(self, parameter: Parameter, value: object) -> None:
         before, self._node = self._node, self._node.grow(parameter, value)
-        if self in before.given:
-            before.given.remove(self)
+        before.given.pop(self, None)
         self._node.inside += 1
         self._node.count(1)
         before.count(-1)
@@ -329,8 +331,7 @@ class Walk:
             return
         before, self._node = self._node, self._ahead[0][1]
         self._ahead = []
-        if self in before.given:
-            before.given.remove(self)
+        before.given.pop(self, None)
         self._node.count(1)
         before.count(-1)
         while before is not self._node:

@@ -60,16 +60,21 @@ def test_a_study_goes_on_when_a_worker_of_the_cluster_is_killed(kind):
     assert gone(killed[0])
 
 
-def test_a_worker_that_dies_by_itself_costs_its_trial(kind):
-    """A segmentation fault is the trial's own doing: it is not run again."""
-    text = """
+def four_trials(kind, fatal):
+    """Trials 0 to 3, of which number 1 runs ``fatal``."""
+    text = f"""
     import os, signal
-    x = 0  # tune: int(0, 9)
+    x = 0  # tune: int(0, 3)
     if x == 1:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        {fatal}
     loss = x  # tune: minimize
     """
-    ran = study(kind, text, plan=[{"x": x} for x in range(4)])
+    return study(kind, text, plan=[{"x": x} for x in range(4)])
+
+
+def test_a_worker_that_dies_by_itself_costs_its_trial(kind):
+    """A segmentation fault is the trial's own doing: it is not run again."""
+    ran = four_trials(kind, fatal="os.kill(os.getpid(), signal.SIGSEGV)")
     states = [t.state for t in ran.trials]
     assert states.count(TrialState.FAILED) == 1
     assert "killed by SIGSEGV" in ran.trials[1].reason
@@ -93,14 +98,7 @@ def test_nothing_of_a_trial_is_left_on_the_cluster(kind):
 @pytest.mark.filterwarnings("ignore:the variables of trial . were lost with its worker")
 def test_a_trial_is_not_run_again_for_ever(kind):
     """A trial whose nodes all are lost has failed after a bounded number of attempts."""
-    text = """
-    import os, signal
-    x = 0  # tune: int(0, 3)
-    if x == 1:
-        os.kill(os.getppid(), signal.SIGKILL)
-    loss = x  # tune: minimize
-    """
-    ran = study(kind, text, plan=[{"x": x} for x in range(4)])
+    ran = four_trials(kind, fatal="os.kill(os.getppid(), signal.SIGKILL)")
     states = [t.state for t in ran.trials]
     assert states == [TrialState.COMPLETE, TrialState.FAILED, *[TrialState.COMPLETE] * 2]
     assert "lost" in ran.trials[1].reason

@@ -16,14 +16,13 @@ import numpy as np
 
 from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
 
-__all__ = ["log_belief", "middle", "towards_middle"]
+__all__ = ["MIDDLE", "drawn_in", "log_belief", "middle"]
 
-_MIDDLE = 0.5
+MIDDLE = 0.5
 _WIDTH = 0.3
 """The density's standard deviation, in parts of a range."""
 _TRIALS = 5.0
 """With so many trials the density counts as it is; with more, less."""
-_SHARE = 0.7
 
 
 def middle(
@@ -34,18 +33,23 @@ def middle(
     for name, unit in units.items():
         column = columns.get(name)
         if column is not None and column.ordered:
-            found[name] = float(column.snap(np.array([_MIDDLE]))[0])
+            found[name] = float(column.snap(np.array([MIDDLE]))[0])
         else:
             option = written.get(name, UNKNOWN)
             found[name] = unit if option == UNKNOWN else option
     return found
 
 
-def towards_middle(units: Mapping[str, float], columns: Mapping[str, Column]) -> dict[str, float]:
-    """Ordered values moved towards the middle, so that none is at the very end of its range."""
+def drawn_in(
+    units: Mapping[str, float],
+    columns: Mapping[str, Column],
+    centre: Mapping[str, float],
+    share: float,
+) -> dict[str, float]:
+    """Ordered values moved towards ``centre``, to ``share`` of the way that they lie from it."""
     return {
-        name: _MIDDLE + _SHARE * (unit - _MIDDLE)
-        if name in columns and columns[name].ordered
+        name: centre[name] + share * (unit - centre[name])
+        if name in centre and name in columns and columns[name].ordered
         else unit
         for name, unit in units.items()
     }
@@ -54,5 +58,5 @@ def towards_middle(units: Mapping[str, float], columns: Mapping[str, Column]) ->
 def log_belief(points: Points, columns: Sequence[Column], trials: int) -> Array:
     """The logarithm of the density at each point, up to a constant, faded after ``trials``."""
     ordered = points.active & np.array([column.ordered for column in columns], dtype=bool)
-    away = np.where(ordered, (points.units - _MIDDLE) / _WIDTH, 0.0)
+    away = np.where(ordered, (points.units - MIDDLE) / _WIDTH, 0.0)
     return np.asarray(-0.5 * _TRIALS / max(trials, 1) * np.square(away).sum(axis=1))

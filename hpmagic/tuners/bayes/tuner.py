@@ -16,7 +16,7 @@ from hpmagic.tuners.bayes.earlier import Expectation, first_points
 from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
 from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
-from hpmagic.tuners.bayes.middle import log_belief, middle, towards_middle
+from hpmagic.tuners.bayes.middle import MIDDLE, drawn_in, log_belief, middle
 from hpmagic.tuners.bayes.observations import Observation
 from hpmagic.tuners.bayes.search import best_point
 from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
@@ -30,6 +30,8 @@ _PER_BRANCH, _LEAST_FIRST, _MOST_FIRST = 2, 4, 10
 """With branches, so many for each value of the largest choice, but within these bounds in all."""
 _NEAR = 0.3
 """With branches, how far the first points go from the written values, in parts of the whole way."""
+_INNER = 0.7
+"""Without, how far from the middle, so that none is at the very end of its range."""
 _STARTS = 2
 """The best points of earlier studies that are tried first."""
 _DOUBT, _FADED = 3, 25
@@ -176,12 +178,13 @@ class BayesTuner:
         """The point with this number before the first model."""
         units = self._sobol(number)
         if self._branches:
-            return self._drawn_in(units)
+            # They are to tell branches apart, and a branch is to be judged by sensible values.
+            return drawn_in(units, self._columns, self._written(), _NEAR)
         if number == 0:
             centre = middle(units, self._written(), self._columns)
             if not self._known(centre):
                 return centre
-        return towards_middle(units, self._columns)
+        return drawn_in(units, self._columns, dict.fromkeys(units, MIDDLE), _INNER)
 
     def _sobol(self, number: int) -> dict[str, float]:
         """The point with this number of a scrambled Sobol sequence (Owen 1998)."""
@@ -198,20 +201,6 @@ class BayesTuner:
         """The units of the written values; nothing when they were not tried."""
         default = next((t for t in self._trials if t.origin is Origin.DEFAULT), None)
         return {} if default is None else self._digest(default).units
-
-    def _drawn_in(self, units: Mapping[str, float]) -> dict[str, float]:
-        """Ordered values moved towards the written ones.
-
-        The first points are to tell branches apart, and a branch is to be judged by sensible
-        values, not by the ends of its ranges.
-        """
-        written = self._written()
-        return {
-            name: written[name] + _NEAR * (unit - written[name])
-            if name in written and self._columns[name].ordered
-            else unit
-            for name, unit in units.items()
-        }
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
         columns = list(self._columns.values())
