@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import hpmagic
 from hpmagic.execution.reuse.forecast import reading_order
 from hpmagic.language import parse_cell
@@ -22,10 +24,11 @@ def test_the_order_of_use_is_that_of_the_statements_that_read_through_functions_
     assert reading_order(parse_cell(CELL), {}) == ("wide", "C")
 
 
+@pytest.mark.usefixtures("store")
 def test_a_grid_does_what_is_used_first_once_for_each_value() -> None:
     """The first value of `wide` is through before the second begins, though `C` is drawn first."""
     cell = "".join(line for line in CELL.splitlines(keepends=True) if "unused" not in line)
-    study = hpmagic.tune(cell, "grid", namespace={}, seed=0, quiet=True, experiment="order")
+    study = hpmagic.tune(cell, "grid", namespace={}, seed=0, quiet=True)
     widths = study.trials["params.wide"].tolist()
     assert widths == sorted(widths)
     assert len(widths) == 6
