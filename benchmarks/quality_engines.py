@@ -125,7 +125,7 @@ def hpmagic_tuner(name: str) -> Search:
                     if walk is not None:
                         walk.fix(parameter, default[parameter.name])
                 elif walk is not None:
-                    values[parameter.name] = walk.draw(parameter, proposal.suggest, rng)
+                    values[parameter.name] = walk.draw(parameter, proposal.suggest, lambda: rng)
                 else:
                     values[parameter.name] = proposal.suggest(parameter)
             cost = run.evaluate(values)

@@ -41,7 +41,7 @@ class TrialConversation:
         chosen: the person's plan for it, or the tuner's proposal.
         space: the study's.
         walk: the trial's way through the tree of what has been executed.
-        rng: chooses another value where one would run a trial twice.
+        seed: of what chooses another value where one would run a trial twice.
         hear: takes each report; may raise `Pruned` for those of ``heeded`` metrics.
         note: takes each value when it is drawn, with the trial's number.
         ask: gives the proposal for what a plan leaves to the tuner.
@@ -57,7 +57,7 @@ class TrialConversation:
         *,
         space: SearchSpace,
         walk: Walk,
-        rng: np.random.Generator,
+        seed: Sequence[int],
         hear: Callable[[int, Report], None],
         note: Callable[[int, str, Distribution, object], None] = lambda *_: None,
         ask: Callable[[], Proposal | None] = lambda: None,
@@ -74,7 +74,8 @@ class TrialConversation:
         self._proposal = None if isinstance(chosen, Planned) else chosen
         self._space = space
         self._walk = walk
-        self._rng = rng
+        self._seed = seed
+        self._rng: np.random.Generator | None = None
         self._hear = hear
         self._note = note
         self._ask = ask
@@ -106,7 +107,7 @@ class TrialConversation:
         if value is OPEN and self._proposal is None:
             self._proposal = self._ask()
         if value is OPEN and self._proposal is not None:
-            value = self._walk.draw(parameter, self._proposal.suggest, self._rng)
+            value = self._walk.draw(parameter, self._proposal.suggest, self._generator)
             self._followed.add(parameter.name)
         else:
             value = _as_written(parameter) if value is OPEN else value
@@ -156,6 +157,12 @@ class TrialConversation:
         for name, value in outcome.params.items():
             self._fix(Parameter(name, outcome.distributions[name]), value)
         self._walk.end(complete=outcome.state is not TrialState.INTERRUPTED)
+
+    def _generator(self) -> np.random.Generator:
+        """Made when it is needed: few trials are, and making one takes a while."""
+        if self._rng is None:
+            self._rng = np.random.default_rng(self._seed)
+        return self._rng
 
     def _fix(self, parameter: Parameter, value: object) -> None:
         """Record a value in the tree, in the order of execution and once a name."""

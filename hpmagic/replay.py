@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from hpmagic.conversation import Planned, TrialConversation
 from hpmagic.engines.base import Engine
 from hpmagic.records import Report, Trial, TrialState
@@ -54,7 +52,7 @@ def _run_again(engine: Engine, best: Trial, space: SearchSpace) -> bool:
         Planned(best.origin, dict(best.params)),
         space=space,
         walk=ExecutionTree().walk(),
-        rng=np.random.default_rng(0),
+        seed=(0,),
         hear=_nobody,
     )
     engine.start(conversation)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from hpmagic.conversation import (
     OPEN,
     Planned,
@@ -311,7 +309,7 @@ class _Loop:
             space=space,
             walk=walk,
             # Of its own for each trial: then a resumed study goes on as if never interrupted.
-            rng=np.random.default_rng([self.info.seed, 0x6E6F76, self.begun]),
+            seed=(self.info.seed, 0x6E6F76, self.begun),
             hear=self.hear,
             note=self.note,
             ask=ask,

@@ -6,7 +6,7 @@ import base64
 import binascii
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from hpmagic.execution.figures import MOST_FIGURES, open_figures, take_figures
@@ -50,17 +50,9 @@ class Capture:
         stdout, stderr = map(str, self._kept)
         return Output(stdout, stderr, tuple(self._figures), traceback)
 
-    @contextmanager
-    def outside(self) -> Iterator[None]:
+    def outside(self) -> AbstractContextManager[None]:
         """Within a trial, a moment with the notebook's own streams in place."""
-        # The cell may have redirected them, or even deleted one.
-        theirs = {name: getattr(sys, name, None) for name in ("stdout", "stderr", "displayhook")}
-        self._give_back()
-        try:
-            yield
-        finally:
-            self._take()
-            vars(sys).update(theirs)
+        return _Outside(self)
 
     def show(self, value: Any) -> None:
         """Display a value as the notebook would."""
@@ -90,6 +82,25 @@ class Capture:
         sys.stdout, sys.stderr, sys.displayhook = self._real
         if self._shell is not None and self._shell.display_pub is self._publisher:
             self._shell.display_pub = self._real_publisher
+
+
+class _Outside:
+    """A class, since a generator takes longer and every draw and report comes by here."""
+
+    __slots__ = ("_capture", "_theirs")
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def __enter__(self) -> None:
+        # The cell may have redirected them, or even deleted one.
+        ours = vars(sys)
+        self._theirs = {name: ours.get(name) for name in ("stdout", "stderr", "displayhook")}
+        self._capture._give_back()
+
+    def __exit__(self, *_: object) -> None:
+        self._capture._take()
+        vars(sys).update(self._theirs)
 
 
 def _publisher(capture: Capture) -> Any:

@@ -279,7 +279,9 @@ class TrialHooks:
             known = self.drawn.get(name)
             if known is not None:
                 return _again(known, distribution, name, draw)
-            parameter = replace(draw.parameter, name=name, distribution=distribution)
+            parameter = draw.parameter
+            if name != parameter.name or distribution is not parameter.distribution:
+                parameter = replace(parameter, name=name, distribution=distribution)
             value = self._call(self._draw, parameter)
             written = value is WRITTEN and parameter.default is MISSING
             if value is WRITTEN and not written:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, Self
 
@@ -58,34 +57,45 @@ def interrupt_requested() -> bool:
     return guard is not None and guard.requested
 
 
-@contextmanager
-def held() -> Iterator[None]:
+def held() -> AbstractContextManager[None]:
     """Work that a first interrupt must not tear apart: it is noted, and raised later."""
-    guard = _guard()
-    if guard is None:
-        yield
-        return
-    guard._held += 1
-    try:
-        yield
-    finally:
-        guard._held -= 1
+    return _Held()
 
 
-@contextmanager
-def exposed() -> Iterator[None]:
+def exposed() -> AbstractContextManager[None]:
     """Within `held`, the part that may be interrupted; begins with an interrupt noted before."""
-    guard = _guard()
-    if guard is None:
-        yield
-        return
-    depth, guard._held = guard._held, 0
-    try:
+    return _Exposed()
+
+
+# Classes, since generators take longer and every trial enters a dozen.
+class _Held:
+    __slots__ = ("_guard",)
+
+    def __enter__(self) -> None:
+        self._guard = _guard()
+        if self._guard is not None:
+            self._guard._held += 1
+
+    def __exit__(self, *_: object) -> None:
+        if self._guard is not None:
+            self._guard._held -= 1
+
+
+class _Exposed:
+    __slots__ = ("_depth", "_guard")
+
+    def __enter__(self) -> None:
+        self._guard = guard = _guard()
+        if guard is None:
+            return
+        self._depth, guard._held = guard._held, 0
         if guard.requested:
+            guard._held = self._depth
             raise KeyboardInterrupt
-        yield
-    finally:
-        guard._held = depth
+
+    def __exit__(self, *_: object) -> None:
+        if self._guard is not None:
+            self._guard._held = self._depth
 
 
 def is_held() -> bool:
@@ -95,4 +105,7 @@ def is_held() -> bool:
 
 
 def _guard() -> InterruptGuard | None:
-    return _active if threading.current_thread() is threading.main_thread() else None
+    guard = _active
+    if guard is None or threading.get_ident() != threading.main_thread().ident:
+        return None
+    return guard

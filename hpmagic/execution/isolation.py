@@ -136,8 +136,10 @@ class Isolation:
 
 def _set_all(settings: list[Callable[[], object]]) -> None:
     for undo in settings:
-        with contextlib.suppress(Exception):
+        try:
             undo()
+        except Exception:  # noqa: BLE001, S112 - the others are to be set again, too
+            continue
 
 
 def _set_modules(world: World, modules: Mapping[str, ModuleType]) -> None:

@@ -40,8 +40,10 @@ def take_settings(loggers: Iterable[logging.Logger] = ()) -> list[Undo]:
     for name, take in _LIBRARIES.items():
         module = sys.modules.get(name)
         if module is not None:
-            with contextlib.suppress(AttributeError, KeyError):  # half imported
+            try:
                 undo.append(take(module))
+            except (AttributeError, KeyError):  # half imported
+                continue
     return undo
 
 
@@ -78,7 +80,8 @@ def _numpy(numpy: Any) -> Undo:
     errors, shown = numpy.geterr(), numpy.get_printoptions()
 
     def set_again() -> None:
-        numpy.seterr(**errors)
+        if numpy.geterr() != errors:
+            numpy.seterr(**errors)
         if numpy.get_printoptions() != shown:
             numpy.set_printoptions(**{k: v for k, v in shown.items() if k != "override_repr"})
 

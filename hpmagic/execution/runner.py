@@ -147,7 +147,7 @@ class KernelRunner:
             notes = self._account.notes(run, self._stages.why_not)
             if not self._checked and outcome.state is TrialState.COMPLETE:
                 self._check(run, hooks)
-            return replace(outcome, notes={**outcome.notes, **notes})
+            return replace(outcome, notes={**outcome.notes, **notes}) if notes else outcome
 
     def publish(self, outcome: TrialOutcome) -> None:
         """Put the bindings of ``outcome`` into the namespace, and what it did to objects.
@@ -236,7 +236,7 @@ class KernelRunner:
             reason=self._reason(state, error, hooks),
             output=self._capture.output("" if error is None else plain_text(error)),
             notes=_notes(hooks) | self._metrics.notes(hooks.reports) | independence,
-            carry=replace(carry, seed=hooks.seed),
+            carry=carry if hooks.seed is None else replace(carry, seed=hooks.seed),
         )
         return outcome, run, error
 

@@ -175,7 +175,7 @@ class _Proposal:
             value = self.walk.first_free(parameter)
             self.walk.fix(parameter, value)
         else:
-            value = self.walk.draw(parameter, self._wish, self._rng)
+            value = self.walk.draw(parameter, self._wish, lambda: self._rng)
         self.values[parameter.name] = value
         return value
 

@@ -147,7 +147,7 @@ class ExecutionTree:
     >>> kernel = Parameter("kernel", Choice(("linear", "rbf")))
     >>> for _ in range(2):
     ...     walk = tree.walk()
-    ...     print(walk.draw(kernel, lambda parameter: "rbf", rng))
+    ...     print(walk.draw(kernel, lambda parameter: "rbf", lambda: rng))
     ...     walk.end(complete=True)
     rbf
     linear
@@ -247,7 +247,7 @@ class Walk:
         self,
         parameter: Parameter,
         suggest: Callable[[Parameter], Any],
-        rng: np.random.Generator,
+        rng: Callable[[], np.random.Generator],
     ) -> Any:
         """The value that ``suggest`` gives, or another if that one is exhausted.
 
@@ -257,13 +257,13 @@ class Walk:
         Args:
             parameter: what is drawn; its distribution is known.
             suggest: called once, with ``parameter``.
-            rng: chooses another value.
+            rng: gives what chooses another value; called only where one is needed.
         """
         self._go_back()
         self._node.visit(parameter)
         value = suggest(parameter)
         if self._is_taken(parameter, value):
-            value = self._another(parameter, value, rng)
+            value = self._another(parameter, value, rng())
         self._step(parameter, value)
         return value
 

@@ -164,7 +164,7 @@ def test_a_finite_space_is_exhausted_also_with_values_from_outside(
     while not tree.exhausted:
         walk, at, values = tree.walk(), branch, []
         while at is not None:
-            value = walk.draw(parameters(branch)[at.name], _random(rng), rng)
+            value = walk.draw(parameters(branch)[at.name], _random(rng), lambda: rng)
             values.append(value)
             index = index_of(at.distribution, value)
             assert index is not None
@@ -182,7 +182,7 @@ def run_once(
     tree: ExecutionTree, *draws: tuple[Parameter, Any], complete: bool = True
 ) -> list[Any]:
     walk, rng = tree.walk(), np.random.default_rng(0)
-    got = [walk.draw(parameter, lambda _, v=value: v, rng) for parameter, value in draws]
+    got = [walk.draw(parameter, lambda _, v=value: v, lambda: rng) for parameter, value in draws]
     walk.end(complete=complete)
     return got
 
@@ -284,7 +284,9 @@ def test_options_that_are_made_anew_keep_their_numbers() -> None:
         assert not tree.exhausted, run
         options = (object(), object())
         walk = tree.walk()
-        walk.draw(Parameter("a", Choice(options, ("A", "B"))), lambda _, o=options: o[0], rng)
+        walk.draw(
+            Parameter("a", Choice(options, ("A", "B"))), lambda _, o=options: o[0], lambda: rng
+        )
         walk.end(complete=True)
     assert tree.exhausted
 
