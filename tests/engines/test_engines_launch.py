@@ -28,7 +28,7 @@ def runs():
     return mlflow.search_runs(search_all_experiments=True, output_format="list")
 
 
-@pytest.mark.parametrize(
+WORKERS = pytest.mark.parametrize(
     "options",
     [
         {"jobs": 2},
@@ -37,13 +37,21 @@ def runs():
     ],
     ids=["jobs", "ray", "dask"],
 )
-def test_a_study_with_workers_is_in_mlflow_like_any_other(store, options, request):
-    """Every trial has its run, with its curve and what the cell itself logged there; none is left
-    running; the best trial's variables are the notebook's."""
+
+
+def have_cluster(options, request):
+    """The test's cluster, where there is one to be had."""
     if options.get("engine") == "ray":
         request.getfixturevalue("ray_cluster")
     if options.get("engine") == "dask":
         pytest.importorskip("distributed", reason="Dask is not installed")
+
+
+@WORKERS
+def test_a_study_with_workers_is_in_mlflow_like_any_other(store, options, request):
+    """Every trial has its run, with its curve and what the cell itself logged there; none is left
+    running; the best trial's variables are the notebook's."""
+    have_cluster(options, request)
     namespace = {"__name__": "__main__", "offset": 0.25}
     run = {"pruner": "none", **options}
     study = hpmagic.tune(CELL, "random", namespace=namespace, trials=6, seed=3, **run)
@@ -53,6 +61,19 @@ def test_a_study_with_workers_is_in_mlflow_like_any_other(store, options, reques
     assert all(float(r.data.params["x"]) == r.data.metrics["mine"] for r in children)
     assert study.trials["metrics.loss"].notna().all()
     assert namespace["x"] == study.best.params["x"]
+
+
+@WORKERS
+def test_a_study_with_workers_is_resumed_like_any_other(store, options, request):
+    """The trials of both sessions are one study's, each once, and no values are tried twice."""
+    have_cluster(options, request)
+    text = "x = 3  # tune: int(1, 20)\nloss = x**2 % 7  # tune: minimize"
+    hpmagic.tune(text, "random", trials=4, seed=3, study="twice", **options)
+    study = hpmagic.tune(text, "random", trials=9, seed=3, study="twice", resume=True, **options)
+    children = [run for run in runs() if "mlflow.parentRunId" in run.data.tags]
+    assert len(children) == len(study.trials) == 9
+    assert {run.info.status for run in runs()} == {"FINISHED"}
+    assert len({run.data.params["x"] for run in children}) == 9
 
 
 def test_after_the_stop_button_no_run_is_running(store):
