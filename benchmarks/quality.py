@@ -1,6 +1,6 @@
 """Which tuner finds better values in fewer trials, on tasks that nobody here wrote.
 
-    python benchmarks/quality.py [--half dev|report] [--form short|long] [--engines ...] [--seeds N]
+    python benchmarks/quality.py [--half dev|report] [--form short|long|subset] [--engines ...]
 
 An engine sees what each trial observed. Its incumbent at a budget is the configuration with the
 best observation so far, scored by its true mean: regret is 0 at the optimum and 1000 at the median
@@ -12,6 +12,10 @@ Tables give the mean over tasks with its standard error over seeds, the mean ran
 ``--against`` beats each of the others (a tie is half a win). Noise-free and noisy tasks are apart,
 and so are those with branches. Tasks of the half "report" are for publishing: nothing is tuned on
 them. See `quality_tasks` and `quality_engines`.
+
+Engines that cannot be installed side by side run one environment after the other, each leaving its
+scores with ``--json``; ``--add`` brings them into the tables of a later run of the same tasks,
+seeds and budgets.
 """
 
 from __future__ import annotations
@@ -42,10 +46,11 @@ GROUPS = {
     "noisy": ("noisy table", "noisy branches"),
     "branches": ("branches", "noisy branches"),
 }
-BUDGETS = {"short": (10, 25, 50), "long": (10, 25, 50, 100)}
-SEEDS = {"short": 10, "long": 20}
-LEFT_OUT = {"short": ("bayes", "optuna-gp"), "long": ()}
-"""Engines that have to be asked for: `auto` is `bayes` here, and Optuna's GP takes a while."""
+BUDGETS = {"short": (10, 25, 50), "long": (10, 25, 50, 100), "subset": (10, 25, 50)}
+SEEDS = {"short": 10, "long": 20, "subset": 3}
+SLOW = ("ax", "smac", "smac-1", "hebo", "skopt")
+LEFT_OUT = {"short": ("bayes", "optuna-gp", *SLOW), "long": SLOW, "subset": ("bayes", "smac-1")}
+"""Engines that have to be asked for: `auto` is `bayes` here, and some take a while."""
 TARGETS = {"noise-free": 0.8, "noisy": 0.95}
 """The most that the mean regret of `auto` at up to 50 trials may be, in those of the best other."""
 OURS = ("auto", "bayes")
@@ -109,6 +114,14 @@ def work(
     task: str, engine: str, seeds: Sequence[int], budgets: Sequence[int], default: bool
 ) -> list[Score]:
     return [one_run(task, engine, seed, budgets, default=default) for seed in seeds]
+
+
+def added(files: Iterable[Path]) -> list[Score]:
+    """The scores that earlier runs left."""
+    rows = [row for file in files for row in json.loads(file.read_text())]
+    return [
+        Score(**row | {"regrets": {int(b): r for b, r in row["regrets"].items()}}) for row in rows
+    ]
 
 
 def report(scores: Sequence[Score], budgets: Sequence[int], against: str) -> str:
@@ -274,9 +287,9 @@ def find_scales(names: Iterable[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--half", choices=["dev", "report"], default="dev")
-    parser.add_argument("--form", choices=["short", "long"], default="short")
-    parser.add_argument("--engines", nargs="+", choices=list(ENGINES))
-    parser.add_argument("--seeds", type=int, help="how many (short: 10, long: 20)")
+    parser.add_argument("--form", choices=list(BUDGETS), default="short")
+    parser.add_argument("--engines", nargs="*", choices=list(ENGINES))
+    parser.add_argument("--seeds", type=int, help="how many (short: 10, long: 20, subset: 3)")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budgets", type=int, nargs="+")
     parser.add_argument(
@@ -287,6 +300,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--by-task", action="store_true")
     parser.add_argument("--json", type=Path, help="where to leave the scores")
+    parser.add_argument(
+        "--add", type=Path, nargs="+", default=[], help="scores left by --json, to be shown too"
+    )
     parser.add_argument("--scales", action="store_true", help="find the scales of the trainings")
     options = parser.parse_args()
 
@@ -299,24 +315,40 @@ def main() -> None:
         find_scales(names)
         return
     engines = []
-    asked = options.engines or [n for n in ENGINES if n not in LEFT_OUT[options.form]]
+    asked = options.engines
+    if asked is None:
+        asked = [n for n in ENGINES if n not in LEFT_OUT[options.form]]
     for name in asked:
         if ENGINES[name].installed:
             engines.append(name)
         else:
             print(f"{name} is left out: {ENGINES[name].needs} is not installed")
-    if not engines:
-        return
-    against = options.against if options.against in engines else engines[-1]
     budgets = tuple(sorted(options.budgets or BUDGETS[options.form]))
     seeds = range(options.first_seed, options.first_seed + (options.seeds or SEEDS[options.form]))
+    starts = (True, False) if options.both else (True,)
+    scores = [
+        score
+        for score in added(options.add)
+        if score.engine not in engines
+        and score.task in names
+        and score.seed in seeds
+        and score.default in starts
+    ]
+    others = sorted({score.engine for score in scores}, key=list(ENGINES).index)
+    for name in others:
+        mine = [score for score in scores if score.engine == name]
+        cells = {(s.task, s.seed, s.default) for s in mine if set(budgets) <= set(s.regrets)}
+        if len(cells) < len(names) * len(seeds) * len(starts) or len(mine) > len(cells):
+            parser.error(f"the scores of {name} are not of these tasks, seeds and budgets")
+    if not engines and not others:
+        return
+    against = options.against if options.against in engines + others else (engines + others)[-1]
     begun = time.perf_counter()
-    scores: list[Score] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.workers, mp_context=context) as pool:
         futures = [
             pool.submit(work, task, engine, seeds, budgets, default)
-            for default in ((True, False) if options.both else (True,))
+            for default in starts
             for task in reversed(names)
             for engine in engines
         ]

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
+from quality_others import ax_client, hebo_optimizer, skopt_optimizer, smac_facade
 from quality_tasks import Config, Knob, Task, draw
 
 from hpmagic.distributions import Choice, Int, LogUniform, Ordinal, Uniform
@@ -445,6 +446,11 @@ ENGINES: dict[str, Engine] = {
     "hyperopt": Engine(hyperopt_tpe, needs="hyperopt"),
     "nevergrad": Engine(nevergrad_ngopt, needs="nevergrad", uses_budget=True),
     "flaml": Engine(flaml_search, needs="flaml"),
+    "ax": Engine(ax_client, needs="ax"),
+    "smac": Engine(smac_facade(), needs="smac", uses_budget=True),
+    "smac-1": Engine(smac_facade(retrain_after=1), needs="smac", uses_budget=True),
+    "hebo": Engine(hebo_optimizer, needs="hebo"),
+    "skopt": Engine(skopt_optimizer, needs="skopt"),
     "bayes": Engine(hpmagic_tuner("bayes")),
     "auto": Engine(hpmagic_tuner("auto"), needs="hpmagic.tuners.auto", uses_budget=True),
 }

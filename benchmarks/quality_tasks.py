@@ -104,8 +104,23 @@ def draw(parameter: Parameter, rng: np.random.Generator) -> Any:
 
 
 def task_names(half: str, form: str) -> list[str]:
-    """The names of the tasks of a half ("dev" or "report") in a form ("short" or "long")."""
+    """The names of the tasks of a half ("dev" or "report") in a form: all in "short" and "long".
+
+    The form "subset" is for engines that take a while, and is a rule about places in the lists: the
+    first data set of HPOBench and of HPOLib, both noise-free and noisy; the first function of the
+    short form in 2 and in 10 dimensions; the first training noise-free, and the second noisy.
+    """
     chosen = HALVES[half]
+    if form == "subset":
+        tables = [f"{kind}/{chosen[kind][0]}" for kind in ("HPOBench", "HPOLib")]
+        functions = [next(p for p in SHORT_BBOB[half] if p[1] == dim) for dim in (2, 10)]
+        quiet, noisy = chosen["trainings"][:2]
+        return [
+            *(name + ending for name in tables for ending in ("", "/noisy")),
+            *(f"bbob/{function}/{dim}" for function, dim in functions),
+            quiet,
+            f"{noisy}/noisy",
+        ]
     names = []
     for kind in ("HPOBench", "HPOLib", "NASBench201"):
         for dataset in chosen[kind]:
