@@ -17,7 +17,7 @@ from hpmagic.engines.base import Conversation
 from hpmagic.engines.child import description
 from hpmagic.engines.exchange import Exchange, lost
 from hpmagic.engines.host import BEGIN, DIED, STOP
-from hpmagic.engines.messages import ASKS, Died, Ended, Kept, MlflowRun, Run
+from hpmagic.engines.messages import ASKS, TELLS, Died, Ended, Kept, MlflowRun, Run
 from hpmagic.engines.parcel import Parcel, RunnerSpec, pack
 from hpmagic.errors import EngineError
 from hpmagic.execution.interrupt import exposed
@@ -205,7 +205,7 @@ class ClusterEngine:
         trial = self._trials.get(mail.ticket)
         kind = mail.data[:1]
         if trial is None:
-            if kind != b"!":
+            if kind != TELLS:
                 self._transport.reply(mail, STOP)
             return None
         conversation = trial.conversation
@@ -219,7 +219,7 @@ class ClusterEngine:
             self._transport.reply(mail, self._exchange.pack(run))
             return None
         if mail.attempt != trial.attempt:
-            if kind != b"!":
+            if kind != TELLS:
                 self._transport.reply(mail, STOP)
             return None
         if kind == DIED:

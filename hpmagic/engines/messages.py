@@ -126,7 +126,7 @@ class Reported:
 
     @property
     def kind(self) -> bytes:
-        return b"?" if self.waits else b"!"
+        return ASKS if self.waits else TELLS
 
 
 @dataclass(frozen=True, slots=True)
