@@ -1,5 +1,6 @@
-"""Fixtures for all rooms: an MLflow store of one's own, made from a template."""
+"""Fixtures for all rooms: a folder to begin in, an MLflow store of one's own from a template."""
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -7,6 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_here(tmp_path_factory):
+    """Tests begin in an empty folder: modules below the working directory count as the person's.
+
+    Each trial would look through every test module that is loaded.
+    """
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("nothing"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(scope="session")
