@@ -67,10 +67,11 @@ class Debugger:
 
 
 @pytest.fixture(scope="module")
-def debugger(tmp_path_factory):
+def debugger(tmp_path_factory, store_in):
     """A debugger attached to a kernel with the extension loaded."""
     pytest.importorskip("debugpy")
     folder = tmp_path_factory.mktemp("debugged")
+    store_in(folder)
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv[:1] = [sys.executable, "-Xfrozen_modules=off"]
     manager.start_kernel(cwd=str(folder))

@@ -38,9 +38,10 @@ class Kernel:
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
+def kernel(tmp_path_factory, store_in):
     """A kernel with the extension loaded, shared by the tests of this file."""
     folder = tmp_path_factory.mktemp("kernel")
+    store_in(folder)
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv[0] = sys.executable
     manager.start_kernel(cwd=str(folder))
@@ -183,10 +184,8 @@ def test_breakpoints_find_the_cell(kernel):
     assert reply["status"] == "ok", reply
 
 
-def test_run_all_stops_at_a_failing_study(tmp_path, monkeypatch):
+def test_run_all_stops_at_a_failing_study(store, tmp_path):
     """A notebook that is run from outside stops where a study fails."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HPMAGIC_HOME", str(tmp_path / "home"))
     cells = [
         "%load_ext hpmagic",
         CELL.format("# @tune").replace("= lr", "= lr / 0"),
