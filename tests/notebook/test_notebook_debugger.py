@@ -67,19 +67,18 @@ class Debugger:
 
 
 @pytest.fixture(scope="module")
-def debugger(tmp_path_factory, store_in):
+def debugger(tmp_path_factory, first_cell):
     """A debugger attached to a kernel with the extension loaded."""
     pytest.importorskip("debugpy")
     folder = tmp_path_factory.mktemp("debugged")
-    store_in(folder)
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv[:1] = [sys.executable, "-Xfrozen_modules=off"]
     manager.start_kernel(cwd=str(folder))
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=120)
-    home = f"import os; os.environ['HPMAGIC_HOME'] = {str(folder / 'home')!r}\n"
-    client.execute_interactive(f"{home}%load_ext hpmagic", timeout=120)
+    client.execute_interactive(first_cell(folder), timeout=120)
+    client.execute_interactive(f"%%tune random -n 2 -q\n{BODY}", timeout=120)  # imports, untraced
     debugger = Debugger(client)
     debugger.attach()
     yield debugger

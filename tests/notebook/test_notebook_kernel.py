@@ -38,10 +38,9 @@ class Kernel:
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory, store_in):
+def kernel(tmp_path_factory, first_cell):
     """A kernel with the extension loaded, shared by the tests of this file."""
     folder = tmp_path_factory.mktemp("kernel")
-    store_in(folder)
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv[0] = sys.executable
     manager.start_kernel(cwd=str(folder))
@@ -49,8 +48,7 @@ def kernel(tmp_path_factory, store_in):
     client.start_channels()
     client.wait_for_ready(timeout=120)
     kernel = Kernel(client)
-    home = f"import os; os.environ['HPMAGIC_HOME'] = {str(folder / 'home')!r}\n"
-    assert kernel.run(home + "%load_ext hpmagic")[0]["status"] == "ok"
+    assert kernel.run(first_cell(folder))[0]["status"] == "ok"
     yield kernel
     client.stop_channels()
     manager.shutdown_kernel(now=False)
