@@ -38,6 +38,7 @@ def test_every_kind_draws_any_number_of_trials(kind, trials):
     assert texts(figure).strip(" |")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_thousands_of_trials(kind):
     """Five thousand are drawn, in under a megabyte."""
