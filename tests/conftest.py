@@ -1,5 +1,6 @@
-"""Fixtures for all rooms: an MLflow store of one's own, made from a template."""
+"""Fixtures for all rooms: a folder to begin in, an MLflow store of one's own from a template."""
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -7,6 +8,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_here(tmp_path_factory):
+    """Tests begin in an empty folder: modules below the working directory count as the person's.
+
+    Each trial would look through every test module that is loaded.
+    """
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("nothing"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(scope="session")
@@ -22,21 +40,43 @@ def store_template(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def store_in(store_template):
+    """Puts an empty store into a folder, where it is MLflow's default; gives its URI."""
+
+    def put(folder: Path) -> str:
+        path = folder / "mlflow.db"
+        shutil.copy(store_template, path)
+        with closing(sqlite3.connect(path)) as database:
+            where = (str(store_template.parent), str(folder))
+            database.execute(
+                "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", where
+            )
+            database.commit()
+        return f"sqlite:///{path}"
+
+    return put
+
+
 @pytest.fixture
-def store(store_template, tmp_path, monkeypatch) -> str:
+def pictures() -> None:
+    """The study's pictures are drawn."""
+
+
+@pytest.fixture
+def unless_asked_no_pictures(request, monkeypatch):
+    """Drawing takes half a second a study: only tests that ask for ``pictures`` have them."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr("hpmagic.tracking.closing._plots", lambda _: {})
+
+
+@pytest.fixture
+def store(store_in, tmp_path, monkeypatch, unless_asked_no_pictures) -> str:
     """The URI of an empty store in ``tmp_path``, which becomes the working directory.
 
     MLflow's settings and hpmagic's own folder point there too.
     """
-    path = tmp_path / "mlflow.db"
-    shutil.copy(store_template, path)
-    with closing(sqlite3.connect(path)) as database:
-        where = (str(store_template.parent), str(tmp_path))
-        database.execute(
-            "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", where
-        )
-        database.commit()
-    uri = f"sqlite:///{path}"
+    uri = store_in(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("HPMAGIC_HOME", str(tmp_path / "hpmagic-home"))

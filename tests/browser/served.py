@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +22,7 @@ CHROMIUM = next(
     (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))),
     None,
 )
+PATIENCE = 240  # seconds: nobody but a failure ever waits so long
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here: the pages cannot be looked at"
 )
@@ -70,12 +71,12 @@ def server(command: list[str], folder: Path, url: str, env: Mapping[str, str]) -
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         log.close()
 
 
 def _until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    end = time.monotonic() + 240
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
             break
@@ -134,13 +135,18 @@ def mlflow_ui(folder: Path, uri: str) -> Iterator[str]:
 
 
 @contextmanager
-def browser_page(width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[Any]:
-    """A page of a headless Chromium."""
+def browser_page(
+    folder: Path, width: int = 1280, height: int = 900, scheme: str = "light"
+) -> Iterator[Any]:
+    """A page of a headless Chromium, for what the server of ``folder`` serves.
+
+    What fails while the page is open fails with a note of what the page and the server said.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=CHROMIUM, timeout=PATIENCE * 1000,
             args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                   "--disable-background-networking", "--disable-component-update",
                   "--disable-sync"],
@@ -149,9 +155,32 @@ def browser_page(width: int = 1280, height: int = 900, scheme: str = "light") ->
             page = browser.new_page(
                 viewport={"width": width, "height": height}, color_scheme=scheme
             )
-            yield page
+            page.set_default_timeout(PATIENCE * 1000)
+            console: list[str] = []
+            page.on("console", lambda message: console.append(message.text))
+            page.on("pageerror", lambda error: console.append(str(error)))
+            try:
+                yield page
+            except Exception as problem:
+                problem.add_note(_seen(page, console, folder / "server.log"))
+                raise
         finally:
             browser.close()
+
+
+def _seen(page: Any, console: list[str], log: Path) -> str:
+    try:
+        dialogs = page.locator(".jp-Dialog, [role=dialog]").all_inner_texts()
+        frames = [(frame.url, frame.inner_text("body", timeout=5000)) for frame in page.frames]
+    except Exception as problem:  # a page that has gone must not hide what failed
+        dialogs, frames = [], [("no page", str(problem))]
+    parts = [
+        *(f"A dialog was open:\n{text}" for text in dialogs),
+        *(f"{url} showed:\n{text[-3000:]}" for url, text in frames),
+        "\n".join(["The console's last lines:", *console[-20:]]),
+        f"The server's last lines:\n{log.read_text(errors='replace')[-4000:]}",
+    ]
+    return "\n\n".join(parts)
 
 
 def bring_into_view(element: Any) -> None:
@@ -159,29 +188,46 @@ def bring_into_view(element: Any) -> None:
     element.evaluate("e => e.scrollIntoView({block: 'nearest'})")
 
 
+CONNECTED = """async name => {
+  const sessions = await (await fetch('/api/sessions')).json();
+  return sessions.some(s => s.path === name && s.kernel
+    && s.kernel.execution_state === 'idle' && s.kernel.connections > 0);
+}"""
+PROMPTED = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+  .some(e => /\\[[*\\d]/.test(e.innerText))"""
+
+
 class Notebook:
     """A notebook open in JupyterLab, driven as a person does."""
 
     def __init__(self, page: Any, url: str, name: str) -> None:
         self.page = page
-        page.goto(f"{url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-        page.wait_for_selector(
-            '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000
-        )
+        self.name = name
+        page.goto(f"{url}/lab/tree/{name}", wait_until="domcontentloaded")
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+
+    def wait_for_kernel(self) -> None:
+        """Until the server has an idle kernel for this notebook, and the page is connected to it.
+
+        The page alone cannot be asked: its indicator says idle before there is a kernel, too.
+        """
+        self.page.wait_for_function(CONNECTED, arg=self.name, polling=200)
+        self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
 
     def run_all(self) -> None:
-        """Run > Run All Cells, without waiting for their end."""
-        for _ in range(3):  # the menu does nothing while JupyterLab still looks for its notebook
+        """Run > Run All Cells, until the prompts show that it was heard; does not await the end."""
+        from playwright.sync_api import TimeoutError as Unheard
+
+        self.wait_for_kernel()
+        for _ in range(6):  # the menu does nothing while JupyterLab still looks for its notebook
             self.page.click("text=Run >> nth=0")
             self.page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
-            with contextlib.suppress(Exception):
-                self.page.wait_for_function(
-                    "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
-                    ".some(e => /\\[[*\\d]/.test(e.innerText))",
-                    timeout=10_000,
-                )
-                return
+            try:
+                self.page.wait_for_function(PROMPTED, timeout=30_000)
+            except Unheard:
+                continue
+            return
+        raise AssertionError("Run All Cells did nothing, six times")
 
     def outputs(self) -> list[str]:
         """The text of each code cell's output area."""
@@ -192,18 +238,15 @@ class Notebook:
             )
         )
 
-    def wait_until_done(self, cells: int, seconds: float = 240) -> None:
-        """Until the last code cell has its execution count and the kernel is idle."""
+    def wait_until_done(self, cells: int) -> None:
+        """Until the last code cell has its execution count."""
         self.page.wait_for_function(
             "n => { const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
             ".map(e => e.innerText); return p.length >= n && /\\[\\d+\\]/.test(p[n - 1]) }",
             arg=cells,
-            timeout=seconds * 1000,
         )
 
     def save(self) -> None:
         """Control-S, until the file is not dirty any more."""
         self.page.keyboard.press("Control+s")
-        self.page.wait_for_function(
-            "() => !document.querySelector('.jp-mod-dirty')", timeout=30_000
-        )
+        self.page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")

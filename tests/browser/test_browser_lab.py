@@ -48,14 +48,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The quickstart, run from the menu of a JupyterLab, and saved."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copy(DEMOS / "quickstart.ipynb", folder)
-    with served.jupyterlab(folder) as url, served.browser_page(1280, 1000) as page:
+    with served.jupyterlab(folder) as url, served.browser_page(folder, 1280, 1000) as page:
         messages: list[str] = []
         page.on("pageerror", lambda error: messages.append(str(error)))
         notebook = served.Notebook(page, url, "quickstart.ipynb")
         cells = len(read_cells(folder / "quickstart.ipynb"))  # not all may be in the page yet
         page.evaluate(WATCH)
         notebook.run_all()
-        page.wait_for_selector(PANEL, timeout=60_000)
+        page.wait_for_selector(PANEL)
         served.bring_into_view(page.locator(PANEL).first)
         picture(page, "lab-live")
         notebook.wait_until_done(cells)
@@ -130,7 +130,10 @@ def test_the_final_view_is_readable_when_reopened(ran: Ran, tmp_path: Path, dark
     """Without a kernel, wide and narrow, in a light and a dark theme; nothing overflows."""
     shutil.copy(ran.folder / "quickstart.ipynb", tmp_path)
     shade = "dark" if dark else "light"
-    with served.jupyterlab(tmp_path, dark) as url, served.browser_page(1280, 1000) as page:
+    with (
+        served.jupyterlab(tmp_path, dark) as url,
+        served.browser_page(tmp_path, 1280, 1000) as page,
+    ):
         served.Notebook(page, url, "quickstart.ipynb")
         panel = page.locator(PANEL).first
         served.bring_into_view(panel)
@@ -161,27 +164,45 @@ def study(ran: Ran) -> Any:
     return hpmagic.load(name, tracking_uri=uri)
 
 
-def test_mlflow_shows_the_study_with_its_trials_under_it(ui: str, study: Any) -> None:
+def test_mlflow_shows_the_study_with_its_trials_under_it(ran: Ran, ui: str, study: Any) -> None:
     """The experiment page has the parent's row; opened, it has the children's."""
     where = f"{ui}/#/experiments/{study.record.experiment_id}/runs?workflowType=machine_learning"
-    with served.browser_page(1500, 1000) as page:
+    with served.browser_page(ran.folder, 1500, 1000) as page:
         page.goto(where)
-        page.wait_for_selector(f"text={study.name[:12]}", timeout=60_000)
+        page.wait_for_selector(f"text={study.name[:12]}")
         picture(page, "mlflow-experiment")
         page.locator(".ag-pinned-left-cols-container .ag-row button").first.click()
-        page.wait_for_selector("text=trial 0", timeout=30_000)
+        page.wait_for_selector("text=trial 0")
         picture(page, "mlflow-experiment-open")
         assert page.locator(".ag-pinned-left-cols-container .ag-row").count() > 10
 
 
-def test_mlflow_compares_the_trials_with_parallel_coordinates(ui: str, study: Any) -> None:
+def test_mlflow_compares_the_trials_with_parallel_coordinates(
+    ran: Ran, ui: str, study: Any
+) -> None:
     """The page that `%tune ui` links to draws a line for each trial."""
     runs = json.dumps([t.run_id for t in study.record.trials])
     experiments = json.dumps([study.record.experiment_id])
     where = f"{ui}/#/compare-runs?runs={runs}&experiments={experiments}"
-    with served.browser_page(1500, 1000) as page:
+    with served.browser_page(ran.folder, 1500, 1000) as page:
         page.goto(where)
-        page.wait_for_selector("text=Parallel Coordinates", timeout=60_000)
-        page.wait_for_selector(".js-plotly-plot", timeout=60_000)
+        page.wait_for_selector("text=Parallel Coordinates")
+        page.wait_for_selector(".js-plotly-plot")
         picture(page, "mlflow-compare")
         assert "gamma" in page.inner_text("body")
+
+
+def test_a_failed_wait_tells_what_the_page_and_the_server_said(tmp_path: Path) -> None:
+    """The note of the failure has the page's text, an open dialog and the server's log."""
+    (tmp_path / "server.log").write_text("the port is taken")
+
+    def waits_in_vain() -> None:
+        with served.browser_page(tmp_path) as page:
+            page.set_content("<p>nothing here</p><div role=dialog>Select Kernel</div>")
+            page.wait_for_selector(PANEL, timeout=1)
+
+    with pytest.raises(Exception, match="Timeout") as failed:
+        waits_in_vain()
+    (note,) = failed.value.__notes__
+    for said in ("nothing here", "A dialog was open:\nSelect Kernel", "the port is taken"):
+        assert said in note

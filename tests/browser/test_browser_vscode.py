@@ -54,11 +54,13 @@ def prepared(folder: Path, theme: str) -> Path:
 
 def opened(page: Any, name: str) -> None:
     """Open a file by a double click; the first one may come before the workbench is ready."""
-    for _ in range(6):
+    from playwright.sync_api import TimeoutError as Unopened
+
+    for _ in range(12):
         page.dblclick(f".explorer-folders-view >> text={name}")
         try:
             page.wait_for_selector(".notebookOverlay", timeout=10_000)
-        except Exception:
+        except Unopened:
             picture(page, "vscode-not-open")
             continue
         return
@@ -82,20 +84,21 @@ def test_the_views_show_in_vs_code(tmp_path: Path, theme: str) -> None:
     shade = "dark" if "Dark" in theme else "light"
     with (
         served.server(command, tmp_path, f"{url}/healthz", env),
-        served.browser_page(1400, 1100) as page,
+        served.browser_page(tmp_path, 1400, 1100) as page,
     ):
         page.goto(f"{url}/?folder={work}")
-        page.wait_for_selector(".explorer-folders-view >> text=quickstart.ipynb", timeout=60_000)
-        page.wait_for_selector(".statusbar-item", timeout=60_000)
+        page.wait_for_selector(".explorer-folders-view >> text=quickstart.ipynb")
+        page.wait_for_selector(".statusbar-item")
         opened(page, "quickstart.ipynb")
-        page.click("text=Run All", timeout=60_000)
+        page.wait_for_selector("text=Python (bridge)")  # before it, Run All asks for a kernel
+        page.click("text=Run All")
         outputs = page.frame_locator("iframe.webview.ready").frame_locator("#active-frame")
         panel = outputs.locator(".hpm").first
-        panel.wait_for(timeout=60_000)
+        panel.wait_for()
         served.bring_into_view(panel)
         picture(page, f"vscode-live-{shade}")
         first = panel.inner_text()
-        outputs.locator(".hpm[aria-label$='result']").wait_for(timeout=180_000)
+        outputs.locator(".hpm[aria-label$='result']").wait_for()
         served.bring_into_view(panel)
         page.wait_for_timeout(1000)
         picture(page, f"vscode-final-{shade}")

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import simulated
@@ -14,6 +15,8 @@ from hpmagic.display.plots import KINDS, plot
 from hpmagic.distributions import MISSING, Choice, Int, LogUniform, Normal, Uniform
 from hpmagic.errors import OptionError
 from hpmagic.records import StudyStarted, TrialFinished, TrialState
+
+HERE = str(Path(__file__).parent)
 
 
 def texts(figure):
@@ -35,6 +38,7 @@ def test_every_kind_draws_any_number_of_trials(kind, trials):
     assert texts(figure).strip(" |")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_thousands_of_trials(kind):
     """Five thousand are drawn, in under a megabyte."""
@@ -146,7 +150,7 @@ def test_wrong_words_name_the_nearest(kind, options, said):
 def test_pyplot_is_never_imported():
     """A figure of ours must not change the notebook's backend or its current figure."""
     code = (
-        "import sys; sys.path.insert(0, 'tests/display'); import simulated\n"
+        f"import sys; sys.path.insert(0, {HERE!r}); import simulated\n"
         "from hpmagic.display.plots import KINDS, plot\n"
         "for kind in KINDS: plot(simulated.record(15, steps=2), kind)._repr_png_()\n"
         "assert 'matplotlib.pyplot' not in sys.modules"

@@ -16,7 +16,7 @@ from hpmagic.records import Origin, TrialFinished, TrialStarted, TrialState
 @pytest.fixture(
     params=[
         "local",
-        "processes",
+        pytest.param("processes", marks=pytest.mark.slow),
         pytest.param("ray", marks=pytest.mark.slow),
         pytest.param("dask", marks=pytest.mark.slow),
     ]

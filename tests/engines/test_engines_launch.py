@@ -31,7 +31,7 @@ def runs():
 WORKERS = pytest.mark.parametrize(
     "options",
     [
-        {"jobs": 2},
+        pytest.param({"jobs": 2}, marks=pytest.mark.slow),
         pytest.param({"engine": "ray", "jobs": 2}, marks=pytest.mark.slow),
         pytest.param({"engine": "dask", "jobs": 2}, marks=pytest.mark.slow),
     ],

@@ -189,6 +189,7 @@ def without_faults(text):
         return None
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     derandomize=True,  # the same cells in each run

@@ -43,6 +43,29 @@ class Notebook:
         return tuple(self.shell.user_ns[name] for name in names)
 
 
+FIRST = """\
+import os
+os.environ["HPMAGIC_HOME"] = {home!r}
+from hpmagic.tracking import closing
+closing._plots = lambda _: {{}}
+%load_ext hpmagic
+"""
+
+
+@pytest.fixture(scope="session")
+def first_cell(store_in):
+    """Puts an empty store into a kernel's folder; gives the first cell to run there.
+
+    Pictures of studies take half a second each, and many under a debugger: none is drawn.
+    """
+
+    def text(folder):
+        store_in(folder)
+        return FIRST.format(home=str(folder / "home"))
+
+    return text
+
+
 @pytest.fixture
 def shell():
     """A shell of its own, which is the one that `get_ipython` finds."""

@@ -67,7 +67,7 @@ class Debugger:
 
 
 @pytest.fixture(scope="module")
-def debugger(tmp_path_factory):
+def debugger(tmp_path_factory, first_cell):
     """A debugger attached to a kernel with the extension loaded."""
     pytest.importorskip("debugpy")
     folder = tmp_path_factory.mktemp("debugged")
@@ -77,8 +77,8 @@ def debugger(tmp_path_factory):
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=120)
-    home = f"import os; os.environ['HPMAGIC_HOME'] = {str(folder / 'home')!r}\n"
-    client.execute_interactive(f"{home}%load_ext hpmagic", timeout=120)
+    client.execute_interactive(first_cell(folder), timeout=120)
+    client.execute_interactive(f"%%tune random -n 2 -q\n{BODY}", timeout=120)  # imports, untraced
     debugger = Debugger(client)
     debugger.attach()
     yield debugger

@@ -38,7 +38,7 @@ class Kernel:
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
+def kernel(tmp_path_factory, first_cell):
     """A kernel with the extension loaded, shared by the tests of this file."""
     folder = tmp_path_factory.mktemp("kernel")
     manager = KernelManager(kernel_name="python3")
@@ -48,8 +48,7 @@ def kernel(tmp_path_factory):
     client.start_channels()
     client.wait_for_ready(timeout=120)
     kernel = Kernel(client)
-    home = f"import os; os.environ['HPMAGIC_HOME'] = {str(folder / 'home')!r}\n"
-    assert kernel.run(home + "%load_ext hpmagic")[0]["status"] == "ok"
+    assert kernel.run(first_cell(folder))[0]["status"] == "ok"
     yield kernel
     client.stop_channels()
     manager.shutdown_kernel(now=False)
@@ -183,10 +182,8 @@ def test_breakpoints_find_the_cell(kernel):
     assert reply["status"] == "ok", reply
 
 
-def test_run_all_stops_at_a_failing_study(tmp_path, monkeypatch):
+def test_run_all_stops_at_a_failing_study(store, tmp_path):
     """A notebook that is run from outside stops where a study fails."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HPMAGIC_HOME", str(tmp_path / "home"))
     cells = [
         "%load_ext hpmagic",
         CELL.format("# @tune").replace("= lr", "= lr / 0"),

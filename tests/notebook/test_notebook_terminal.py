@@ -59,8 +59,7 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path, monkeypatch):
-    monkeypatch.setenv("HPMAGIC_HOME", str(tmp_path / "home"))
+def terminal(store, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     terminal = Terminal(tmp_path, str(tmp_path / "tmux"))
     terminal.wait_for(r"In \[1\]:")

@@ -19,6 +19,7 @@ import random
 import sys
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -50,23 +51,24 @@ def digest(job: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def patched(text: str, values: dict[str, object]) -> ast.Module:
+@cache
+def tuned(text: str) -> tuple[tuple[str, ast.expr], ...]:
+    """What is tuned in a cell, from its end to its beginning: names, and where values stand."""
+    draws = parse_cell(text).draws
+    found = [(draw.parameter.name, draw.expression) for draw in draws]
+    assert all(draw.parameter.default is not MISSING for draw in draws)
+    return tuple(sorted(found, key=lambda f: (f[1].lineno, f[1].col_offset), reverse=True))
+
+
+def patched(text: str, values: dict[str, object]) -> str:
     """The cell with values written in the place of what is tuned."""
-    cell = parse_cell(text)
-    new: dict[int, ast.expr] = {}
-    for draw in cell.draws:
-        name = draw.parameter.name
+    lines = text.encode().splitlines(keepends=True)
+    for name, place in tuned(text):
         if name in values:
-            literal = ast.parse(repr(values[name]), mode="eval").body
-            new[id(draw.expression)] = ast.copy_location(literal, draw.expression)
-        else:
-            assert draw.parameter.default is not MISSING
-
-    class Put(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new.get(id(node)) or self.generic_visit(node)
-
-    return ast.fix_missing_locations(Put().visit(cell.tree))
+            first, last = place.lineno - 1, place.end_lineno - 1
+            before, after = lines[first][: place.col_offset], lines[last][place.end_col_offset :]
+            lines[first : last + 1] = [before + repr(values[name]).encode() + after]
+    return b"".join(lines).decode()
 
 
 def prepare(job: dict[str, object]) -> dict[str, object]:

@@ -1,7 +1,11 @@
-"""Random cells with mutation and aliasing give, trial by trial, what runs from scratch give."""
+"""Random cells with mutation and aliasing give, trial by trial, what runs from scratch give.
+
+``HPMAGIC_RANDOM_CELLS=20000`` tries so many of them.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
@@ -15,6 +19,9 @@ from hpmagic.execution.outcome import WRITTEN
 from hpmagic.execution.reuse import stages
 from hpmagic.execution.runner import KernelRunner
 from hpmagic.language import parse_cell
+
+LEFT, LOOK = (compile(text, "<earlier>", "exec") for text in (EARLIER, SHOW))
+EXAMPLES = int(os.environ.get("HPMAGIC_RANDOM_CELLS", "1000"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,7 +37,7 @@ def earlier() -> dict[str, object]:
     random.seed(SEED)
     np.random.seed(SEED)
     namespace: dict[str, object] = {"__name__": "__main__"}
-    exec(EARLIER, namespace)
+    exec(LEFT, namespace)
     return namespace
 
 
@@ -44,12 +51,13 @@ def from_scratch(text: str, values: dict[str, object]) -> str:
 
 
 def shown(namespace: dict[str, object]) -> str:
-    exec(SHOW, namespace)
+    exec(LOOK, namespace)
     return str(namespace.pop("seen"))
 
 
 def as_from_scratch(text: str, *, reuse: bool) -> None:
-    expected = [from_scratch(text, values) for values in VALUES]
+    by_values = {str(values): from_scratch(text, values) for values in VALUES}
+    expected = [by_values[str(values)] for values in VALUES]
     before = shown(earlier())
     namespace = earlier()
     runner = KernelRunner(parse_cell(text), namespace, reuse=reuse, say=lambda _: None)
@@ -71,7 +79,7 @@ def test_few_random_cells(text):
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cells())
 def test_many_random_cells(text):
     as_from_scratch(text, reuse=True)

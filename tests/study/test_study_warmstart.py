@@ -77,17 +77,20 @@ def scratch():
     return trials_to_level(())
 
 
+@pytest.mark.slow
 def test_an_agreeing_study_saves_trials(scratch):
     """The same objective is reached at once, one that is a little different in fewer trials."""
     assert trials_to_level([before()]) <= 3
     assert trials_to_level([before(shift=0.1)]) <= scratch - 3
 
 
+@pytest.mark.slow
 def test_a_contradicting_study_costs_a_few_trials_at_most(scratch):
     """The objective negated: its best points are the worst, and are soon seen through."""
     assert trials_to_level([before(sign=-1.0)]) <= scratch + 4
 
 
+@pytest.mark.slow
 def test_a_study_that_agrees_is_found_among_others(scratch):
     """One that contradicts does not stand in the way of one that agrees."""
     assert trials_to_level([before(sign=-1.0), before()]) <= scratch - 3

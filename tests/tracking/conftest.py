@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sqlite store that MLflow has set up, to be copied: setting one up takes over a second."""
-    from hpmagic.tracking.store import connect
-
-    folder = tmp_path_factory.mktemp("migrated")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        connect(f"sqlite:///{folder}/mlflow.db").search_experiments()
-    database = sqlite3.connect(folder / "mlflow.db")
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture(autouse=True)
-def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes half a second a study: only tests that ask for ``pictures`` have them."""
-    if "pictures" not in request.fixturenames:
-        monkeypatch.setattr("hpmagic.tracking.closing._plots", lambda _: {})
-
-
-@pytest.fixture
-def pictures() -> None:
-    """The study's pictures are drawn."""
+def _no_pictures(unless_asked_no_pictures: None) -> None:
+    """Tests that make their store themselves are spared the pictures, too."""
 
 
 @pytest.fixture
@@ -53,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def store(home: Path, migrated: Path) -> str:
+def store(home: Path, store_template: Path) -> str:
     """The URI of a store in the working directory, which is also MLflow's default there."""
-    shutil.copy(migrated, home / "mlflow.db")
+    shutil.copy(store_template, home / "mlflow.db")
     return f"sqlite:///{home}/mlflow.db"

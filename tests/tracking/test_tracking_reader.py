@@ -57,6 +57,7 @@ def test_a_loaded_study_equals_the_live_one(store: str) -> None:
     assert list(Study(loaded).trials["number"]) == list(range(6))
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_table(store: str, home: Path) -> None:
     """Nothing but the store is needed: another process prints the same frame."""
     _, live = remember(events(6))

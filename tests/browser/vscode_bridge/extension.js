@@ -15,7 +15,9 @@ function outputItems(data) {
 
 class Kernel {
   constructor(folder) {
-    this.process = spawn(process.env.BRIDGE_PYTHON, [path.join(__dirname, 'kernel.py')], { cwd: folder });
+    this.process = spawn(process.env.BRIDGE_PYTHON, [path.join(__dirname, 'kernel.py')], {
+      cwd: folder, stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.handlers = new Map();
     this.displays = new Map();
     readline.createInterface({ input: this.process.stdout }).on('line', line => {

@@ -28,7 +28,7 @@ def plain(kind: str, content: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    manager, client = start_new_kernel(kernel_name="python3")
+    manager, client = start_new_kernel(startup_timeout=240, kernel_name="python3")
     try:
         for line in sys.stdin:
             asked = json.loads(line)
