@@ -21,7 +21,7 @@ from hpmagic.execution.runner import KernelRunner
 from hpmagic.language import parse_cell
 
 LEFT, LOOK = (compile(text, "<earlier>", "exec") for text in (EARLIER, SHOW))
-EXAMPLES = int(os.environ.get("HPMAGIC_RANDOM_CELLS", "1000"))
+EXAMPLES = int(os.environ.get("HPMAGIC_RANDOM_CELLS", "2000"))
 
 
 @pytest.fixture(autouse=True, scope="module")
