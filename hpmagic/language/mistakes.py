@@ -92,6 +92,8 @@ def _first(tokens: list[_Token]) -> tuple[str, _Token | None]:
             return "this text is never closed: a quote is missing at its end", token
         if token.kind == "other":
             return f"`{token.text}` has no meaning here", token
+        if token.text == "{" and before is not None and _is_variable(before):
+            return f'a name with braces is a text and needs quotes: "{before.text}{{...}}"', before
         if before is not None and _adjoins(before, token):
             return _missing(before, token, bool(opened))
         if token.kind == "open":
@@ -123,6 +125,10 @@ def _first(tokens: list[_Token]) -> tuple[str, _Token | None]:
     if reserved is not None:
         return f"`{reserved.text}` is a word of Python's own and cannot stand here", reserved
     return "Python cannot read this as an expression", None
+
+
+def _is_variable(token: _Token) -> bool:
+    return token.kind == "name" and token.text not in _JOINING
 
 
 def _adjoins(before: _Token, token: _Token) -> bool:

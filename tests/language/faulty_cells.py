@@ -45,6 +45,7 @@ ERRORS: dict[str, str] = {
     "position after name": value("uniform(low=0, 1)"),
     "word of Python": value("uniform(0, class)"),
     "missing value": value("uniform(0, 1 +)"),
+    "braces without quotes": value("uniform(0, 1), name=x{i}"),
     "no expression": value("uniform(0, not)"),
     "second annotation": value("uniform(0, 1)  # tune: metric"),
     "second annotation behind free text": value("uniform(0, 1)  # as read  # tune: metric"),
