@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def store(home: Path, store_template: Path) -> str:
+def store(home: Path, store_in: Callable[[Path], str]) -> str:
     """The URI of a store in the working directory, which is also MLflow's default there."""
-    shutil.copy(store_template, home / "mlflow.db")
-    return f"sqlite:///{home}/mlflow.db"
+    return store_in(home)
