@@ -124,6 +124,23 @@ def added(files: Iterable[Path]) -> list[Score]:
     ]
 
 
+def fitting(
+    scores: Iterable[Score], cells: set[tuple[str, int, bool]], budgets: Sequence[int]
+) -> list[Score]:
+    """Those of the given tasks, seeds and starts.
+
+    Raises:
+        ValueError: an engine lacks some of them, or has some twice.
+    """
+    chosen = [s for s in scores if (s.task, s.seed, s.default) in cells]
+    for name in sorted({s.engine for s in chosen}):
+        mine = [s for s in chosen if s.engine == name]
+        whole = {(s.task, s.seed, s.default) for s in mine if set(budgets) <= set(s.regrets)}
+        if whole != cells or len(mine) > len(cells):
+            raise ValueError(f"the scores of {name} are not of these tasks, seeds and budgets")
+    return chosen
+
+
 def report(scores: Sequence[Score], budgets: Sequence[int], against: str) -> str:
     """The tables."""
     lines = []
@@ -326,20 +343,13 @@ def main() -> None:
     budgets = tuple(sorted(options.budgets or BUDGETS[options.form]))
     seeds = range(options.first_seed, options.first_seed + (options.seeds or SEEDS[options.form]))
     starts = (True, False) if options.both else (True,)
-    scores = [
-        score
-        for score in added(options.add)
-        if score.engine not in engines
-        and score.task in names
-        and score.seed in seeds
-        and score.default in starts
-    ]
+    cells = {(n, s, d) for n in names for s in seeds for d in starts}
+    earlier = [score for score in added(options.add) if score.engine not in engines]
+    try:
+        scores = fitting(earlier, cells, budgets)
+    except ValueError as error:
+        parser.error(str(error))
     others = sorted({score.engine for score in scores}, key=list(ENGINES).index)
-    for name in others:
-        mine = [score for score in scores if score.engine == name]
-        cells = {(s.task, s.seed, s.default) for s in mine if set(budgets) <= set(s.regrets)}
-        if len(cells) < len(names) * len(seeds) * len(starts) or len(mine) > len(cells):
-            parser.error(f"the scores of {name} are not of these tasks, seeds and budgets")
     if not engines and not others:
         return
     against = options.against if options.against in engines + others else (engines + others)[-1]
