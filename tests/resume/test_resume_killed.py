@@ -27,7 +27,9 @@ loss = lr * len(str(model))  # tune: minimize
 VICTIM = """\
 import os
 import hpmagic
-from hpmagic.tracking import delivery
+from hpmagic.tracking import courier, delivery
+pace = courier.Pace
+courier.Pace = lambda _: pace(1.0)  # what is drawn is shown at once
 delivery.LONG = 0.0
 delivery.OFTEN = 0.0
 count = 0
