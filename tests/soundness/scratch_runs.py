@@ -3,7 +3,8 @@
     python tests/soundness/scratch_runs.py
 
 writes `golden.json` anew: what fresh processes gave on this machine. Tests compute it again where
-a cell has changed or the machine is another. A small process that has imported the libraries and
+a cell has changed or the machine is another (with `-` a job a line comes in, and its truth goes out
+in a line). A small process that has imported the libraries and
 uses one thread is forked for each trial.
 """
 
@@ -145,19 +146,16 @@ def machine() -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
-def truth_of(jobs: list[dict[str, object]]) -> list[dict[str, object]]:
-    """What fresh processes give for each job: the earlier cells alone, and the trials."""
-    results = []
-    for job in jobs:
-        known: dict[str, dict[str, str]] = {}
-        trials = []
-        for values in job["values"]:
-            key = json.dumps(values, sort_keys=True)
-            if key not in known:
-                known[key] = forked(job, values)
-            trials.append(known[key])
-        results.append({"before": forked(job, None), "trials": trials})
-    return results
+def truth_of(job: dict[str, object]) -> dict[str, object]:
+    """What fresh processes give for a job: the earlier cells alone, and the trials."""
+    known: dict[str, dict[str, str]] = {}
+    trials = []
+    for values in job["values"]:
+        key = json.dumps(values, sort_keys=True)
+        if key not in known:
+            known[key] = forked(job, values)
+        trials.append(known[key])
+    return {"before": forked(job, None), "trials": trials}
 
 
 def main() -> None:
@@ -172,15 +170,12 @@ def main() -> None:
     import sklearn.svm
     import sklearn.tree  # noqa: F401
 
-    jobs = json.loads(sys.stdin.read()) if "-" in sys.argv else [job_of(n) for n in CELLS]
-    truth = truth_of(jobs)
     if "-" in sys.argv:
-        json.dump(truth, sys.stdout)
+        for line in sys.stdin:
+            print(json.dumps(truth_of(json.loads(line))), flush=True)
         return
-    cells = {
-        nasty.name: {"job": digest(job), **found}
-        for nasty, job, found in zip(CELLS, jobs, truth, strict=True)
-    }
+    jobs = {nasty.name: job_of(nasty) for nasty in CELLS}
+    cells = {name: {"job": digest(job), **truth_of(job)} for name, job in jobs.items()}
     GOLDEN.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1) + "\n")
 
 

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +25,60 @@ from hpmagic.language import parse_cell
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the truth comes from forks")
 
-
-def computed(jobs: list[dict[str, object]]) -> list[dict[str, Any]]:
-    """What fresh processes give now."""
-    if not jobs:
-        return []
-    found = subprocess.run(
-        [sys.executable, str(Path(scratch.__file__)), "-"],
-        input=json.dumps(jobs),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"},
-    )
-    return json.loads(found.stdout)
+JOBS = {nasty.name: scratch.job_of(nasty) for nasty in CELLS}
+QUICK = 10
+"""One cell in so many is looked at by the fast tests, too."""
+EVERY = [
+    pytest.param(nasty, id=nasty.name, marks=[pytest.mark.slow] if place % QUICK else [])
+    for place, nasty in enumerate(n for n in CELLS if not n.known)
+]
 
 
-@pytest.fixture(scope="session")
-def truth() -> dict[str, Any]:
-    """What fresh processes gave, by the name of the cell."""
-    golden = json.loads(scratch.GOLDEN.read_text())
-    cells = golden["cells"] if golden["machine"] == scratch.machine() else {}
-    jobs = {nasty.name: scratch.job_of(nasty) for nasty in CELLS}
-    known = {
-        n: cells[n] for n, j in jobs.items() if cells.get(n, {}).get("job") == scratch.digest(j)
-    }
-    new = [name for name in jobs if name not in known]
-    return known | dict(zip(new, computed([jobs[name] for name in new]), strict=True))
+class Truth:
+    """What fresh processes give, by the name of a cell: asked when it is needed, of one helper."""
+
+    def __init__(self, known: dict[str, Any]) -> None:
+        self._known = known
+        self._helper: subprocess.Popen[str] | None = None
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        if name not in self._known:
+            self._known[name] = self._computed(JOBS[name])
+        return self._known[name]
+
+    def _computed(self, job: dict[str, object]) -> dict[str, Any]:
+        if self._helper is None:
+            self._helper = subprocess.Popen(
+                [sys.executable, str(Path(scratch.__file__)), "-"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"},
+            )
+        assert self._helper.stdin is not None
+        assert self._helper.stdout is not None
+        print(json.dumps(job), file=self._helper.stdin, flush=True)
+        return json.loads(self._helper.stdout.readline())
+
+    def close(self) -> None:
+        if self._helper is not None:
+            self._helper.communicate()
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, Any]:
+    """What fresh processes gave, where that was on a machine like this one."""
+    found = json.loads(scratch.GOLDEN.read_text())
+    return found["cells"] if found["machine"] == scratch.machine() else {}
+
+
+@pytest.fixture(scope="module")
+def truth(golden: dict[str, Any]) -> Iterator[Truth]:
+    """What fresh processes give."""
+    known = {n: c for n, c in golden.items() if n in JOBS and c["job"] == scratch.digest(JOBS[n])}
+    asked = Truth(known)
+    yield asked
+    asked.close()
 
 
 @pytest.fixture
@@ -106,7 +134,7 @@ def without_probe(trials: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("reuse", [True, False], ids=["reused", "fresh"])
-@pytest.mark.parametrize("nasty", [n for n in CELLS if not n.known], ids=lambda n: n.name)
+@pytest.mark.parametrize("nasty", EVERY)
 def test_trials_give_what_fresh_processes_give(nasty, reuse, truth, folder, eager):
     expected = truth[nasty.name]
     found, runner, _, (job, namespace, _) = study(nasty, reuse=reuse)
@@ -115,7 +143,7 @@ def test_trials_give_what_fresh_processes_give(nasty, reuse, truth, folder, eage
     assert scratch.probe(job, namespace) == expected["before"]["probe"]
 
 
-@pytest.mark.parametrize("nasty", [n for n in CELLS if not n.known], ids=lambda n: n.name)
+@pytest.mark.parametrize("nasty", EVERY)
 def test_published_trial_leaves_what_running_it_would_leave(nasty, truth, folder, eager, libraries):
     expected = truth[nasty.name]
     found, runner, outcomes, (job, namespace, _) = study(nasty, reuse=True)
@@ -134,10 +162,10 @@ def test_published_trial_leaves_what_running_it_would_leave(nasty, truth, folder
 
 
 @pytest.mark.slow
-def test_golden_values_are_what_fresh_processes_give_on_this_machine():
-    golden = json.loads(scratch.GOLDEN.read_text())
-    if golden["machine"] != scratch.machine():
+def test_golden_values_are_what_fresh_processes_give_on_this_machine(golden):
+    if not golden:
         pytest.skip("they were made on another machine; the other tests compute their own")
-    found = computed([scratch.job_of(nasty) for nasty in CELLS])
-    for nasty, now in zip(CELLS, found, strict=True):
-        assert {k: v for k, v in golden["cells"][nasty.name].items() if k != "job"} == now
+    now = Truth({})
+    for name in JOBS:
+        assert {k: v for k, v in golden[name].items() if k != "job"} == now[name]
+    now.close()
