@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from hpmagic.display.chart import scale_of
+from hpmagic.display.chart import Scale, scale_of
 from hpmagic.display.words import abridged, clean, count, number
 from hpmagic.effects import FEWEST, importances
 from hpmagic.errors import OptionError, nearest
@@ -141,14 +141,21 @@ def limit_values(
     """Set the value axis so that outliers do not flatten the rest; returns the values clipped."""
     scale = scale_of([float(v) for v in values], direction, keep)
     if scale.log:
-        axes.set_yscale("log")
-        # A decade here and there, in plain text: fourfold quicker to draw than matplotlib's own.
-        ticks = scale.ticks()
-        axes.set_yticks(ticks, [number(tick) for tick in ticks])
-        axes.yaxis.set_minor_locator(NullLocator())
+        log_axis(axes, "y", scale.low, scale.high)
     axes.set_ylim(scale.low, scale.high)
     clipped: np.ndarray[Any, Any] = np.clip(values, scale.low, scale.high)
     return clipped
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
+    """A logarithmic axis with a few ticks in plain text: it is drawn in a fourth of the time."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    ticks = Scale(low, high, log=True).ticks()
+    if len(ticks) < 2:
+        ticks = list(dict.fromkeys((low, math.sqrt(low) * math.sqrt(high), high)))
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_ticks(ticks, [number(tick, 3) for tick in ticks])
+    axis.set_minor_locator(NullLocator())
 
 
 def foot_marks(axes: Axes, xs: Sequence[float], word: str = "failed") -> None:

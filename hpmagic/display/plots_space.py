@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ from hpmagic.display.plots import (
     foot_marks,
     label,
     limit_values,
+    log_axis,
     message,
     tidy,
     values_of,
@@ -144,7 +145,7 @@ def slices(record: StudyRecord, index: int, params: Any = None) -> StudyFigure:
         spot = axis.position(best)
         if math.isfinite(spot):
             axes.plot(spot, best_value, "o", mfc="none", mec=INK, mew=1.6, markersize=8)
-        _scale_x(axes, axis)
+        _scale(axes, axis, xs)
         lost = axis.positions([t for t in failed if axis.categories == () or (axis.name in t.params
                                and _label(t, axis.name) in axis.categories)])  # fmt: skip
         foot_marks(axes, [float(x) for x in lost if math.isfinite(x)])
@@ -169,7 +170,9 @@ def _spread(xs: np.ndarray[Any, Any], axis: _Axis) -> np.ndarray[Any, Any]:
     return xs + np.random.default_rng(0).uniform(-0.16, 0.16, len(xs))
 
 
-def _scale_x(axes: Axes, axis: _Axis, which: str = "x") -> None:
+def _scale(
+    axes: Axes, axis: _Axis, places: np.ndarray[Any, Any], which: Literal["x", "y"] = "x"
+) -> None:
     target = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
     if axis.categories:
@@ -179,7 +182,9 @@ def _scale_x(axes: Axes, axis: _Axis, which: str = "x") -> None:
         if which == "x" and sum(len(c) for c in some) > 22:
             axes.tick_params(axis="x", labelrotation=30)
     elif axis.log:
-        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        seen = places[np.isfinite(places)]
+        if len(seen):
+            log_axis(axes, which, float(seen.min()), float(seen.max()))
     elif isinstance(axis.distribution, Int):
         target.set_major_locator(MaxNLocator(integer=True))
 
@@ -294,8 +299,8 @@ def contour(
     values = values_of(trials, index)
     norm = _norm(values, objective)
     xs, ys = horizontal.positions(trials), vertical.positions(trials)
-    _scale_x(axes, horizontal)
-    _scale_x(axes, vertical, "y")
+    _scale(axes, horizontal, xs)
+    _scale(axes, vertical, ys, "y")
     dots = axes.scatter(
         _spread(xs, horizontal), _spread(ys, vertical), c=values, cmap=_cmap(objective), norm=norm,
         s=26, edgecolors="white", linewidths=0.6, zorder=3,

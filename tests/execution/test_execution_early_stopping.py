@@ -121,7 +121,7 @@ LOSSES = st.lists(st.integers(-9, 9).map(float) | st.just(float("nan")), max_siz
 
 @pytest.mark.parametrize("kind", LOOPS)
 @given(LOSSES, st.integers(1, 4), st.sampled_from([0.0, 0.5, 2.0]), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_loop_does_what_the_hand_written_one_does(kind, losses, patience, min_delta, minimize):
     role = "minimize" if minimize else "maximize"
     text, names = by_hand(LOOPS[kind], patience, min_delta, 1 if minimize else -1)
