@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpmagic.tuners.bayes.encoding import Array, Inputs
-from hpmagic.tuners.bayes.kernel import JITTER, agreement, matern
+from hpmagic.tuners.bayes.kernel import JITTER, agreement, matern_and_slope
 
 __all__ = ["Evidence", "Hyper"]
 
@@ -115,16 +115,18 @@ class Evidence:
         size = len(self._costs)
         inverse_squares = np.exp(-2.0 * vector[:-2])
         amplitude, noise = math.exp(vector[-2]), math.exp(vector[-1])
-        correlation, slope = matern((inverse_squares @ self._distances).reshape(size, size))
+        squared = (inverse_squares @ self._distances).reshape(size, size)
+        correlation, slope = matern_and_slope(squared)
         covariance = amplitude * correlation + self._agreement
         diagonal = np.diag_indices(size)
         covariance[diagonal] += noise + JITTER
-        factor, info = dpotrf(covariance, lower=1, clean=0, overwrite_a=1)
+        factor, info = dpotrf(covariance, lower=1, overwrite_a=1)
         if info:
             return 1e10, np.zeros_like(vector)
         log_determinant = 2.0 * np.log(factor[diagonal]).sum()
-        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        half, _ = dpotri(factor, lower=1, overwrite_c=1)
+        inverse = half + half.T
+        inverse[diagonal] = half[diagonal]
         weights = inverse @ self._costs
         residual = (vector - self._prior) * self._precision
         value = 0.5 * (self._costs @ weights + log_determinant + residual @ residual)

@@ -19,7 +19,7 @@ import numpy as np
 
 from hpmagic.tuners.bayes.encoding import Array, Inputs
 
-__all__ = ["JITTER", "agreement", "matern", "squared_distances"]
+__all__ = ["JITTER", "agreement", "matern", "matern_and_slope", "squared_distances"]
 
 JITTER = 1e-8
 """Added to a covariance's diagonal so that it can be factored."""
@@ -27,17 +27,33 @@ JITTER = 1e-8
 _ROOT5 = math.sqrt(5.0)
 
 
-def matern(squared: Array) -> tuple[Array, Array]:
+def matern(squared: Array) -> Array:
+    """The correlation at squared scaled distances."""
+    root = np.sqrt(squared)
+    root *= _ROOT5
+    return _polynomial(root) * np.exp(-root)
+
+
+def matern_and_slope(squared: Array) -> tuple[Array, Array]:
     """The correlation at squared scaled distances, and its derivative by them."""
-    root = _ROOT5 * np.sqrt(squared)
+    root = np.sqrt(squared)
+    root *= _ROOT5
     decay = np.exp(-root)
-    return (1.0 + root + root * root / 3.0) * decay, (-5.0 / 6.0) * (1.0 + root) * decay
+    return _polynomial(root) * decay, (-5.0 / 6.0) * (1.0 + root) * decay
+
+
+def _polynomial(root: Array) -> Array:
+    squares = root * root
+    squares /= 3.0
+    squares += 1.0 + root
+    return squares
 
 
 def squared_distances(a: Array, b: Array) -> Array:
     """Between the rows of ``a`` and those of ``b``, shape (len(a), len(b))."""
-    squares: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
-    return np.maximum(squares, 0.0)
+    squares: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
+    squares -= 2.0 * (a @ b.T)
+    return np.maximum(squares, 0.0, out=squares)
 
 
 def agreement(a: Inputs, b: Inputs) -> Array | float:

@@ -37,7 +37,7 @@ class GaussianProcess:
         from scipy.linalg import cho_solve
 
         scaled = _scaled(inputs, hyper)
-        covariance = math.exp(hyper.amplitude) * matern(squared_distances(scaled, scaled))[0]
+        covariance = math.exp(hyper.amplitude) * matern(squared_distances(scaled, scaled))
         covariance += agreement(inputs, inputs)
         covariance[np.diag_indices(len(scaled))] += math.exp(hyper.noise) + JITTER
         factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
@@ -46,11 +46,11 @@ class GaussianProcess:
 
     def predict(self, inputs: Inputs) -> tuple[Array, Array]:
         """Mean and standard deviation of the cost itself, without the noise of one more trial."""
-        from scipy.linalg import solve_triangular
+        from scipy.linalg.lapack import dtrtrs
 
         amplitude = math.exp(self.hyper.amplitude)
         cross = self.covariance_with(inputs)
-        root = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        root, _ = dtrtrs(self.factor, cross.T, lower=1)
         variance = amplitude - np.einsum("ij,ij->j", root, root)
         if inputs.beliefs is not None:
             variance += np.square(inputs.beliefs).sum(axis=1)
@@ -63,7 +63,7 @@ class GaussianProcess:
     def covariance_with(self, inputs: Inputs) -> Array:
         """The covariance of costs at m ``inputs`` with those of the n trials, shape (m, n)."""
         squared = squared_distances(self.scaled(inputs), self.scaled(self.inputs))
-        covariance = math.exp(self.hyper.amplitude) * matern(squared)[0]
+        covariance = math.exp(self.hyper.amplitude) * matern(squared)
         return np.asarray(covariance + agreement(inputs, self.inputs))
 
     def scaled(self, inputs: Inputs) -> Array:
