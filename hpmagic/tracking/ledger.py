@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -37,6 +38,8 @@ __all__ = ["Ledger", "RunningTrial", "writable_directory"]
 
 FLUSH: Final = 1.0
 """Seconds after which the reports of a trial that still runs go to the disk."""
+APART: Final = 0.05
+"""Seconds between two waits for the medium, where trials end sooner than that."""
 
 _HINT = "set HPMAGIC_HOME to a folder that can be written to"
 
@@ -55,8 +58,10 @@ class RunningTrial:
 class Ledger:
     """A `Listener` that takes events down.
 
-    A trial's end is on the medium when the call returns. Of a trial that still runs, each value it
-    has drawn outlives the process; the reports are written about once a second.
+    A trial's end outlives the process, whatever ends that, and is on the medium when the call
+    returns; but no more often than every `APART` seconds, so a power cut may cost the work of so
+    long. Of a trial that still runs, each value it has drawn outlives the process; the reports are
+    written about once a second.
 
     Args:
         directory: for the spool.
@@ -85,6 +90,7 @@ class Ledger:
         self._study_id = study_id
         self._after = after
         self._known: Mapping[str, Any] = {}
+        self._synced = -APART
 
     def __call__(self, event: Event) -> None:
         """Take down an event.
@@ -153,7 +159,8 @@ class Ledger:
         running = self.running.pop(trial.number, None)
         reports = running.reports if running is not None else []
         data = trial_to_json(trial, self._known, reports)
-        self._write("trial", data, output_to_blobs(trial.output), durable=True)
+        due = time.monotonic() - self._synced >= APART
+        self._write("trial", data, output_to_blobs(trial.output), durable=due)
 
     def _write(
         self,
@@ -165,6 +172,8 @@ class Ledger:
     ) -> None:
         if self.spool is not None:
             self.spool.append(encode(kind, data, blobs), durable=durable)
+            if durable:
+                self._synced = time.monotonic()
 
 
 def writable_directory() -> Path:

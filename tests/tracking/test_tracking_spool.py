@@ -6,13 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from studies import PLACE, events
 
+from hpmagic.records import TrialFinished
+from hpmagic.tracking import ledger as ledger_module
 from hpmagic.tracking import spool as spool_module
 from hpmagic.tracking.frames import HEAD, encode
 from hpmagic.tracking.home import home as hpmagic_home
 from hpmagic.tracking.home import spool_directory
+from hpmagic.tracking.ledger import Ledger
 from hpmagic.tracking.spool import Spool, SpoolBusy, waiting
 
 
@@ -210,3 +215,21 @@ def test_a_spool_that_changed_under_its_owner_is_an_error(tmp_path: Path) -> Non
         file.write(b"?")
     with pytest.raises(OSError, match="cannot be read back"):
         numbers(spool)
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(0.2, 6), (0.02, 3), (0.001, 2)])
+def test_a_trial_waits_for_the_medium_at_most_every_fifty_milliseconds(
+    seconds: float, waits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first and the last record always do; four trials between them as they last."""
+    synced: list[int] = []
+    monkeypatch.setattr(spool_module, "_sync", synced.append)
+    monkeypatch.setattr(ledger_module, "time", SimpleNamespace(monotonic=lambda: now))
+    now = 0.0
+    ledger = Ledger(tmp_path, PLACE, exact=False)
+    for event in events(4):
+        if isinstance(event, TrialFinished):
+            now += seconds
+        ledger(event)
+    assert ledger.spool is not None
+    assert len(synced) == waits
