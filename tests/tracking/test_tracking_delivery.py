@@ -15,6 +15,7 @@ from studies import BEGIN, PLACE, SPACE, events, events_of, info, records, trial
 
 from hpmagic.distributions import Choice
 from hpmagic.records import Origin, StudyStarted, TrialFinished, TrialStarted
+from hpmagic.tracking import delivery as delivery_module
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.frames import Record
 from hpmagic.tracking.store import is_final, open_store
@@ -99,6 +100,27 @@ def test_the_parent_tells_the_best_so_far(told: list[Record]) -> None:
     assert steps == {0: 0.502, 1: 0.512, 4: 0.542}
     assert parent.data.tags["hpmagic.best_trial"] == "4"
     assert parent.data.tags["hpmagic.trials"] == "5"
+
+
+def test_the_parent_is_told_only_what_is_new(
+    told: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is updated, no tag is sent again with the value that it has."""
+    monkeypatch.setattr(delivery_module, "OFTEN", -1.0)
+    client = FakeClient()
+    sent: list[tuple[str, str, str]] = []
+    log = client.log_batch
+
+    def heard(run_id: str, *, tags: Any = (), **others: Any) -> None:
+        sent.extend((run_id, tag.key, tag.value) for tag in tags)
+        log(run_id, tags=tags, **others)
+
+    monkeypatch.setattr(client, "log_batch", heard)
+    deliver(client, told)
+    (parent,) = parents(client)
+    of_parent = [(key, value) for run_id, key, value in sent if run_id == parent.info.run_id]
+    assert [value for key, value in of_parent if key == "hpmagic.trials"] == list("12345")
+    assert len(of_parent) == len(set(of_parent))
 
 
 def test_constants_give_way_to_the_studys_own_params(told: list[Record]) -> None:
