@@ -40,6 +40,7 @@ def hold():
         os.write(1, b"holds\\n")
         os.read(0, 1)
 hpmagic.tune(open("cell.txt").read(), "random", trials=9, seed=3, study="mine", quiet=True,
+             fresh_trials=True,  # else a trial may run twice, to see whether it can be reused
              namespace={"hold": hold})
 """
 
