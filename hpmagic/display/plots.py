@@ -148,11 +148,11 @@ def limit_values(
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
-    """A logarithmic axis with a few ticks in plain text: it is drawn in a fourth of the time."""
+    """A logarithmic axis with a few ticks in plain text; matplotlib's own take far longer."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     ticks = Scale(low, high, log=True).ticks()
     if len(ticks) < 2:
-        ticks = list(dict.fromkeys((low, math.sqrt(low) * math.sqrt(high), high)))
+        ticks = [low, math.sqrt(low) * math.sqrt(high), high] if low < high else [low]
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_ticks(ticks, [number(tick, 3) for tick in ticks])
     axis.set_minor_locator(NullLocator())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import simulated
 
-from hpmagic.display.plots import KINDS, plot
+from hpmagic.display.plots import KINDS, figure, log_axis, plot
 from hpmagic.distributions import MISSING, Choice, Int, LogUniform, Normal, Uniform
 from hpmagic.errors import OptionError
 from hpmagic.records import StudyStarted, TrialFinished, TrialState
@@ -111,6 +111,26 @@ def test_titles_say_what_is_to_be_seen():
     assert "your 0.8915 became" in texts(plot(record))
     assert "matter" in texts(plot(record, "importance"))
     assert "stopped early" in texts(plot(record, "curves"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.0002, 3.0, ["0.001", "0.01", "0.1", "1"]),
+        (1e-9, 1.0, ["1e-09", "1e-06", "0.001", "1"]),
+        (2.0, 8.0, ["2", "4", "8"]),
+        (5.0, 5.0, ["5"]),
+    ],
+)
+def test_a_logarithmic_axis_has_few_ticks_in_plain_text(low, high, shown):
+    """Decades where there are two of them, else the ends and the middle; nothing between."""
+    axes = figure().subplots()
+    axes.plot([low, high], [0, 1])
+    log_axis(axes, "x", low, high)
+    assert axes.get_xscale() == "log"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == shown
+    assert axes.get_xticks() == pytest.approx([float(text) for text in shown])
+    assert list(axes.get_xticks(minor=True)) == []
 
 
 def test_failed_trials_leave_a_mark():
