@@ -110,3 +110,24 @@ def test_a_breakpoint_in_a_function_of_a_tune_cell_stops_there(debugger, header)
     assert (frames[0]["name"], frames[0]["line"]) == ("penalty", line)
     assert (frames[1]["source"]["path"], frames[1]["line"]) == (path, line + 2)
     assert float(names["x"]) == 0.5
+
+
+SPY = """\
+import sys
+from hpmagic.tracking.courier import Courier
+seen, deliver = [], Courier._deliver_study
+def spy(self):
+    seen.append(sys.gettrace())
+    deliver(self)
+Courier._deliver_study = spy
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="debuggers trace no more, they monitor")
+def test_a_debugger_does_not_follow_the_thread_that_delivers(debugger):
+    """It would trace all of MLflow, for a study's end that takes three times as long."""
+    for code in (SPY, f"%%tune random -n 2 -q\n{BODY}", "Courier._deliver_study = deliver"):
+        debugger.client.execute_interactive(code, timeout=120)
+    asked = {"seen": "seen"}
+    reply = debugger.client.execute_interactive("", user_expressions=asked, timeout=60)
+    assert reply["content"]["user_expressions"]["seen"]["data"]["text/plain"] == "[None]"
