@@ -126,8 +126,8 @@ class Delivery:
         self._best: dict[str, float] = {}
         self._points: list[Point] = []
         self._parent_told = 0.0
-        self._parent_tags: dict[tuple[str, str], str] = {}
-        """What this session has told the parent run, by the run's id and the tag's name."""
+        self._told: dict[str, dict[str, str]] = {}
+        """The tags that this session has given to the parent run, by the run's id."""
         self._common = dict(header.common)
         if header.session:
             self._common[Tag.SESSION] = header.session
@@ -420,15 +420,15 @@ class Delivery:
         tags |= runs.best_tags(list(self.trials.values()), self.header.info.objectives)
         tags |= schema.name_tags(self._best)
         parent_id = self.ensure_parent()
-        told = self._parent_tags
-        news = {name: text for name, text in tags.items() if told.get((parent_id, name)) != text}
+        told = self._told.setdefault(parent_id, {})
+        news = {name: text for name, text in tags.items() if told.get(name) != text}
         points, self._points = self._points, []
         try:
             self.store.log(parent_id, points, tags=news)
         except BaseException:
             self._points = points + self._points
             raise
-        told.update({(parent_id, name): text for name, text in news.items()})
+        told |= news
         self._parent_told = self._clock()
 
     def _record(self, finished: StudyFinished) -> StudyRecord:

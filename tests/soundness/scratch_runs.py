@@ -3,9 +3,9 @@
     python tests/soundness/scratch_runs.py
 
 writes `golden.json` anew: what fresh processes gave on this machine. Tests compute it again where
-a cell has changed or the machine is another (with `-` a job a line comes in, and its truth goes out
-in a line). A small process that has imported the libraries and
-uses one thread is forked for each trial.
+a cell has changed or the machine is another: with `-` a job comes in on each line, and what is true
+of it goes out on one. A small process that has imported the libraries and uses one thread is forked
+for each trial.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,8 @@ def golden() -> dict[str, Any]:
 def truth(golden: dict[str, Any]) -> Iterator[Truth]:
     """What fresh processes give."""
     known = {n: c for n, c in golden.items() if n in JOBS and c["job"] == scratch.digest(JOBS[n])}
-    asked = Truth(known)
-    yield asked
-    asked.close()
+    with closing(Truth(known)) as asked:
+        yield asked
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def eager(monkeypatch):
 
 
 def study(nasty: Nasty, *, reuse: bool) -> tuple[list[dict[str, str]], KernelRunner, Any, Any]:
-    job = scratch.job_of(nasty)
+    job = JOBS[nasty.name]
     namespace = scratch.prepare(job)
     said: list[str] = []
     runner = KernelRunner(parse_cell(nasty.text), namespace, reuse=reuse, say=said.append)
@@ -165,7 +165,6 @@ def test_published_trial_leaves_what_running_it_would_leave(nasty, truth, folder
 def test_golden_values_are_what_fresh_processes_give_on_this_machine(golden):
     if not golden:
         pytest.skip("they were made on another machine; the other tests compute their own")
-    now = Truth({})
-    for name in JOBS:
-        assert {k: v for k, v in golden[name].items() if k != "job"} == now[name]
-    now.close()
+    with closing(Truth({})) as now:
+        for name in JOBS:
+            assert {k: v for k, v in golden[name].items() if k != "job"} == now[name]
