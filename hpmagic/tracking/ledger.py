@@ -38,7 +38,7 @@ __all__ = ["Ledger", "RunningTrial", "writable_directory"]
 
 FLUSH: Final = 1.0
 """Seconds after which the reports of a trial that still runs go to the disk."""
-APART: Final = 0.05
+APART: Final = 0.25
 """Seconds between two waits for the medium, where trials end sooner than that."""
 
 _HINT = "set HPMAGIC_HOME to a folder that can be written to"

@@ -217,8 +217,8 @@ def test_a_spool_that_changed_under_its_owner_is_an_error(tmp_path: Path) -> Non
         numbers(spool)
 
 
-@pytest.mark.parametrize(("seconds", "waits"), [(0.2, 6), (0.02, 3), (0.001, 2)])
-def test_a_trial_waits_for_the_medium_at_most_every_fifty_milliseconds(
+@pytest.mark.parametrize(("seconds", "waits"), [(0.3, 6), (0.1, 3), (0.01, 2)])
+def test_trials_wait_for_the_medium_at_most_four_times_a_second(
     seconds: float, waits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first and the last record always do; four trials between them as they last."""

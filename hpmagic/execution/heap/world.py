@@ -74,11 +74,11 @@ class World:
 
     def _looks_owned(self, name: str, module: ModuleType) -> bool:
         file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.endswith(".py") or name == "__main__":
+        if not isinstance(file, str) or file.startswith(self._libraries):  # most are
+            return False
+        if not file.endswith(".py") or name == "__main__":
             return False
         if name.partition(".")[0] in (_OURS, "conftest"):
-            return False
-        if file.startswith(self._libraries):  # most are, and resolving is slow
             return False
         path = str(Path(file).resolve())
         return path.startswith(self._folders) and not path.startswith(self._libraries)
