@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,18 @@ from hypothesis import HealthCheck, settings
 # How long an example takes says something of the machine, and nothing of the code.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
+def pytest_collection_modifyitems(items):
+    """Of a test's cases, those beyond its ``few`` are slow ones."""
+    counts = Counter()
+    for item in items:
+        if few := item.get_closest_marker("few"):
+            test = item.nodeid.partition("[")[0]
+            counts[test] += 1
+            if counts[test] > few.args[0]:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

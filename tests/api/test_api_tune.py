@@ -25,6 +25,7 @@ def test_code_runs_in_the_namespace(store):
     assert namespace["loss"] == study.best.value
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("header", ["# @tune", "%%tune", "# note\n#! %%tune"])
 def test_a_header_is_honoured_where_the_call_is_silent(store, header):
     """The call's own options win, the header's others stay."""

@@ -199,6 +199,7 @@ def test_the_plan_runs_no_trial(script, capsys):
     assert names() == []
 
 
+@pytest.mark.slow
 def test_write_changes_the_values_in_the_script(script, capsys):
     """The file gets the best values; every other byte stays, and the difference is shown."""
     assert main(["run", str(script), "--write"]) == OK
@@ -208,6 +209,7 @@ def test_write_changes_the_values_in_the_script(script, capsys):
     assert f"+ x = {best['x']}  # tune: int(1, 9)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_lines", [True, False])
 def test_write_changes_the_values_in_the_notebook(store, tmp_path, as_lines):
     """Only the source of the tune cell changes, in the form that the notebook has."""
@@ -223,6 +225,7 @@ def test_write_changes_the_values_in_the_notebook(store, tmp_path, as_lines):
     assert path.read_text() == before.replace("x = 4", f"x = {best}")
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_meanwhile_is_left_alone(script, capsys):
     """What somebody has edited while it ran is not overwritten."""
     text = SCRIPT.replace('print("below")', f"open({str(script)!r}, 'a').write('z = 1\\n')")

@@ -21,6 +21,7 @@ def study(store):
     return hpmagic.tune(SOURCE, quiet=True)
 
 
+@pytest.mark.slow
 def test_studies_are_listed(study, capsys):
     """The names are there, in words and as JSON."""
     assert main(["studies"]) == OK
@@ -65,6 +66,7 @@ def test_best_is_python_or_json(study, capsys):
     assert facts["value"] == study.best.value
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("verb", ["trials", "best", "ui"])
 def test_an_unknown_study_is_a_failure_with_a_hint(study, capsys, verb):
     """The nearest name is suggested; the exit code is that of a failure."""

@@ -29,8 +29,9 @@ def texts(figure):
     return " | ".join(found)
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("trials", [0, 1, 2, 30])
+@pytest.mark.parametrize("trials", [30, 0, 1, 2])
 def test_every_kind_draws_any_number_of_trials(kind, trials):
     """With conditionals, categories, logs, ints, failed and pruned trials."""
     figure = plot(simulated.record(trials, steps=4, pruning=0.2, failing=0.2), kind)
@@ -70,6 +71,7 @@ def test_names_with_markup_are_text(kind):
     plot(simulated.record_of(stream), kind)._repr_png_()
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "values",
@@ -167,6 +169,7 @@ def test_wrong_words_name_the_nearest(kind, options, said):
         plot(simulated.record(20, steps=2), kind, **options)
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_imported():
     """A figure of ours must not change the notebook's backend or its current figure."""
     code = (

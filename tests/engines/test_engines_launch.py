@@ -76,6 +76,7 @@ def test_a_study_with_workers_is_resumed_like_any_other(store, options, request)
     assert len({run.data.params["x"] for run in children}) == 9
 
 
+@pytest.mark.slow
 def test_after_the_stop_button_no_run_is_running(store):
     """The trials that ran are interrupted ones, and the study's results are usable."""
     text = """

@@ -53,6 +53,7 @@ def tuned(data, text=CELL, **options):
     return study.trials["metrics.loss"].tolist(), namespace
 
 
+@pytest.mark.slow
 def test_trials_that_follow_run_in_processes_from_the_state_at_the_start(store, wrapped):
     """One line names the variable and the line of the cell; every trial is independent."""
     with pytest.warns(HpmagicWarning) as said:
@@ -71,6 +72,7 @@ def test_whoever_insists_on_the_kernel_is_told_that_trials_are_not_independent(s
     assert namespace["where"] == os.getpid()
 
 
+@pytest.mark.slow
 def test_workers_whose_objects_have_changed_for_good_are_replaced(store, wrapped):
     losses, _ = tuned(wrapped, isolation="process")
     assert losses == [0.25, 0.125, 0.75]

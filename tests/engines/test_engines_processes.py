@@ -39,6 +39,7 @@ def gone(pids, seconds=10.0) -> bool:
     return True
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("act", "words"),
     [
@@ -80,6 +81,7 @@ def test_a_segmentation_fault_leaves_its_last_words():
     assert '"<cell>", line 4' in ran.trial.output.stderr
 
 
+@pytest.mark.slow
 def test_a_trial_deaf_to_its_limit_is_killed():
     """A worker that compiled code holds on to is killed a second after the limit."""
     text = """
@@ -137,6 +139,7 @@ def test_only_what_the_cell_reads_is_sent():
     assert namespace["names"] == ["offset"]
 
 
+@pytest.mark.slow
 def test_a_cell_that_reads_by_text_gets_what_can_be_sent():
     """`eval` and the like may read any variable, so all are sent but those that cannot be."""
     namespace = {"__name__": "__main__", "lock": threading.Lock(), "hidden": 4}
@@ -144,6 +147,7 @@ def test_a_cell_that_reads_by_text_gets_what_can_be_sent():
     assert study(PROCESSES, text, namespace, plan=[{"x": 0.5}]).trial.value == 4.5
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_read_the_variables_ends_the_study():
     """It says what went wrong there; no trial is blamed."""
     namespace = {"__name__": "__main__"}
@@ -153,6 +157,7 @@ def test_a_worker_that_cannot_read_the_variables_ends_the_study():
         study(PROCESSES, text, namespace, trials=2)
 
 
+@pytest.mark.slow
 def test_large_arrays_and_frames_are_mapped_not_copied():
     """In the worker they lie in the one file that all workers map."""
     rng = np.random.default_rng(0)
@@ -176,6 +181,7 @@ def test_large_arrays_and_frames_are_mapped_not_copied():
     assert namespace["frame"].sum().sum() == expected
 
 
+@pytest.mark.slow
 def test_what_of_the_best_trial_cannot_be_pickled_is_named():
     """The other variables come back, sharing what they shared."""
     text = """
@@ -193,6 +199,7 @@ def test_what_of_the_best_trial_cannot_be_pickled_is_named():
     assert "stream" not in namespace
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_study():
     """No process, no thread and no open file, whether it went well or not."""
     pids = []
@@ -210,6 +217,7 @@ def test_nothing_is_left_of_a_study():
     assert threading.active_count() == threads
 
 
+@pytest.mark.slow
 def test_the_stop_button_ends_workers_and_what_they_started():
     """After an interrupt no worker runs, and no program that a trial had started."""
     text = """
@@ -240,6 +248,7 @@ def test_the_stop_button_ends_workers_and_what_they_started():
     assert gone(pids)
 
 
+@pytest.mark.slow
 def test_workers_ignore_the_interrupt_that_reaches_them():
     """A notebook's stop button signals all its children; the study decides what becomes of them."""
 
@@ -292,6 +301,7 @@ def test_thread_pools_are_limited(monkeypatch):
     assert limits == ["2", "4", "4"]
 
 
+@pytest.mark.slow
 def test_a_worker_has_a_shell_when_the_kernel_has():
     """`display` and IPython's own syntax work, and what is displayed is the trial's output."""
     from IPython.core.interactiveshell import InteractiveShell

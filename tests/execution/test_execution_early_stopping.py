@@ -119,6 +119,7 @@ def by_hand(text, patience, min_delta, sign):
 LOSSES = st.lists(st.integers(-9, 9).map(float) | st.just(float("nan")), max_size=15)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", LOOPS)
 @given(LOSSES, st.integers(1, 4), st.sampled_from([0.0, 0.5, 2.0]), st.booleans())
 @settings(max_examples=20, deadline=None)

@@ -43,6 +43,7 @@ def test_five_hundred_hyperparameters_are_tuned_stored_and_taken_up_again(store:
     equal(study)
 
 
+@pytest.mark.slow
 def test_a_value_beyond_mlflows_length_comes_back_whole(store: str) -> None:
     """MLflow shows its beginning and a digest; an artifact has all of it."""
     long = "y" * 7_000
@@ -57,6 +58,7 @@ def test_a_value_beyond_mlflows_length_comes_back_whole(store: str) -> None:
     equal(study)
 
 
+@pytest.mark.slow
 def test_a_source_beyond_mlflows_length_is_an_artifact(store: str) -> None:
     """A cell of any length is read back, and its study goes on."""
     text = "x = 0.5  # tune: uniform(0, 1)\nloss = x  # tune: minimize\n"
@@ -66,6 +68,7 @@ def test_a_source_beyond_mlflows_length_is_an_artifact(store: str) -> None:
     equal(tune(text, trials=3, resume=True))
 
 
+@pytest.mark.slow
 def test_names_that_mlflow_refuses_are_mapped_and_come_back(store: str) -> None:
     """A key of letters stands for the name, a tag says which; the table has the true ones."""
     names = ["a:b", "a//b", "x" * 240, "../up", "/root", "ключ"]

@@ -101,6 +101,7 @@ def test_loading_listing_and_resuming_execute_and_unpickle_nothing(
     assert not Path("pwned").exists()
 
 
+@pytest.mark.slow
 def test_reading_a_files_space_evaluates_nothing(store: str) -> None:
     """Neither annotations nor the code; a notebook's cells neither."""
     text = (

@@ -42,6 +42,7 @@ FAILING = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", FAILING)
 def test_a_fault_fails_its_trial_only(store, name):
     """The trial says why, and the others run; MLflow has them all."""
@@ -110,6 +111,7 @@ def test_a_closed_stdout_is_the_trials_own(store):
     assert len(hpmagic.load(study.name)) == 6
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["len", "isinstance", "print", "open", "sorted"])
 def test_a_builtin_that_is_replaced_in_the_cell_is_the_cells_own(store, name):
     """A global of that name shadows it for the cell, not for the study."""
@@ -118,6 +120,7 @@ def test_a_builtin_that_is_replaced_in_the_cell_is_the_cells_own(store, name):
     assert getattr(builtins, name) is not None
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["len", "isinstance", "print", "open", "getattr", "__import__"])
 def test_a_builtin_that_is_replaced_for_everybody_is_back_after_the_trial(store, name):
     """The study, its records and the next trial have Python's own."""
@@ -130,6 +133,7 @@ def test_a_builtin_that_is_replaced_for_everybody_is_back_after_the_trial(store,
     assert len(hpmagic.load(study.name)) == 6
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["len", "isinstance", "max", "getattr", "tuple"])
 def test_drawing_and_reporting_without_a_builtin_fails_the_trial_at_most(store, name):
     """What the study does within such a trial is the trial's own risk."""
@@ -155,6 +159,7 @@ SLOW = {
 }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", SLOW)
 def test_a_trial_that_takes_too_long_fails(store, name):
     """By a signal on the main thread; the others run, and nothing of the alarm is left."""

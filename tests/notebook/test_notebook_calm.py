@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 CELL = """%%tune {tuner} --trials 3 --seed 1 --quiet
 x = 0.5  # tune: uniform(0, 1)
@@ -17,6 +15,9 @@ for step in range(3):
 @pytest.mark.parametrize("tuner", ["random", "tpe", "bayes"])
 def test_libraries_say_nothing_when_they_are_imported(store, tmp_path, tuner):
     """No warning of missing widgets, no log line: a first study writes nothing to stderr."""
+    import nbformat
+    from nbclient import NotebookClient
+
     cells = [nbformat.v4.new_code_cell(s) for s in ("%load_ext hpmagic", CELL.format(tuner=tuner))]
     notebook = nbformat.v4.new_notebook(cells=cells)
     client = NotebookClient(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -65,6 +64,8 @@ def undefined(folder):
 
 def written(path, cells):
     """A notebook of these cells."""
+    import nbformat
+
     code = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=code), path)
     return path
@@ -72,6 +73,8 @@ def written(path, cells):
 
 def test_type_checker_and_linter_see_every_name_of_comment_form_cells(tmp_path):
     """In the demos only what a study binds is unknown to them: all that the cells make is seen."""
+    import nbformat
+
     pytest.importorskip("basedpyright")
     bound = set()
     for path in NOTEBOOKS:
@@ -112,6 +115,8 @@ def test_the_recipe_lets_tools_work_on_magic_cells(tmp_path):
     """Ruff harms nothing, Black formats the cell, and so does Black through nbQA; nbQA's Ruff looks
     inside.
     """
+    import nbformat
+
     pytest.importorskip("nbqa")
     pytest.importorskip("tokenize_rt")
     (tmp_path / "pyproject.toml").write_text(recipe("toml"))

@@ -3,11 +3,8 @@
 import re
 import sys
 
-import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +100,8 @@ def test_a_study_shows_one_picture(kernel, header):
 @pytest.mark.parametrize("header", ["%%tune", "# note\n# @tune"])
 def test_errors_stop_the_front_end_and_name_the_cell(kernel, header):
     """The reply says error; the traceback has the cell's number and the person's own line."""
+    import nbformat  # takes seconds, which only these tests need
+
     code = CELL.format(header).replace("= lr", "= lr / 0")
     reply, messages = kernel.run(code)
     assert (reply["status"], reply["ename"]) == ("error", "ZeroDivisionError")
@@ -184,6 +183,10 @@ def test_breakpoints_find_the_cell(kernel):
 
 def test_run_all_stops_at_a_failing_study(store, tmp_path):
     """A notebook that is run from outside stops where a study fails."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
     cells = [
         "%load_ext hpmagic",
         CELL.format("# @tune").replace("= lr", "= lr / 0"),

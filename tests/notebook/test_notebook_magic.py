@@ -47,6 +47,7 @@ def test_the_history_holds_what_was_written(notebook):
     assert notebook.shell.history_manager.input_hist_raw[1] == cell("# @tune").strip("\n")
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("above", ABOVE)
 def test_tracebacks_point_at_the_persons_line(notebook, header, above):

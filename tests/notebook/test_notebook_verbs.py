@@ -190,6 +190,7 @@ def test_resume_runs_the_cell_on(stored_notebook):
     assert "takes a whole number" in ran.run("%tune resume --trials some").err
 
 
+@pytest.mark.slow
 def test_a_loaded_study_is_written_into_the_whole_cell(stored_notebook):
     """Comments and blank lines above the header and below it come back; only literals change."""
     notebook = stored_notebook

@@ -93,6 +93,7 @@ def by_hand(name, seed, params):
     return [t.last_step if t.state is pruned else None for t in hand.trials]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["median", "asha", "hyperband"])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=4, deadline=None)

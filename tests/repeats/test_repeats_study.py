@@ -35,6 +35,7 @@ def seeds(study) -> list[int]:
     return study.repeats().loc[study.repeats()["number"] == 0, "seed"].tolist()
 
 
+@pytest.mark.slow
 def test_the_default_runs_with_each_seed(store) -> None:
     """`hpmagic.seed` is 0, 1, 2; the global random states follow it, alike for every trial."""
     study = tune(CELL)
@@ -79,6 +80,7 @@ def test_mean_spread_and_count_are_logged(store) -> None:
     assert sorted(r.data.metrics["loss"] for r in under) == sorted(first)
 
 
+@pytest.mark.slow
 def test_the_best_comes_with_its_error_and_its_rivals(store) -> None:
     """Clearly worse trials ran once; the final view names who cannot be told apart."""
     study = tune(CELL, trials=12)
@@ -107,6 +109,7 @@ def test_curves_are_means_over_the_seeds(store) -> None:
     assert lines.tolist() == pytest.approx([0.501, 0.401, 0.301, 0.201])
 
 
+@pytest.mark.slow
 def test_a_pruner_judges_the_first_repeat(store) -> None:
     """A trial is pruned before it is repeated, or not at all."""
     study = tune(LOOP, trials=20, pruner="median", warmup=2)
@@ -124,6 +127,7 @@ def test_a_failing_seed_fails_the_trial(store) -> None:
     assert study.trials["state"][0] == "complete"
 
 
+@pytest.mark.slow
 def test_workers_repeat_like_the_kernel(store) -> None:
     """Two processes give the same seeds and the same numbers for the default."""
     here, there = tune(CELL, trials=1), tune(CELL, trials=1, jobs=2, fresh=True)
@@ -131,6 +135,7 @@ def test_workers_repeat_like_the_kernel(store) -> None:
     pd.testing.assert_frame_equal(here.repeats()[columns], there.repeats()[columns])
 
 
+@pytest.mark.slow
 def test_a_resumed_study_goes_on_repeating(store) -> None:
     """The number of repeats is the study's; what is worse than an earlier best is known."""
     study = tune(CELL, trials=3, study="again")

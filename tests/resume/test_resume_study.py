@@ -43,6 +43,7 @@ def values(study: hpmagic.Study) -> list[tuple[object, ...]]:
     return [tuple(t.params.values()) for t in study.record.trials]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("tuner", ["random", "qmc", "grid"])
 @pytest.mark.parametrize("text", [CELL, SMALL], ids=["wide", "small"])
 def test_a_resumed_study_is_the_uninterrupted_one_value_for_value(store, tuner, text):
@@ -57,6 +58,7 @@ def test_a_resumed_study_is_the_uninterrupted_one_value_for_value(store, tuner, 
     assert points(hpmagic.load("mine")) == points(straight)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("tuner", ["random", "qmc", "bayes", "tpe", "cmaes", "nsga2", "auto"])
 def test_a_fixed_seed_repeats_no_point(store, tuner):
     """Every tuner goes on from where it was, whether the seed is given again or not."""
@@ -120,6 +122,7 @@ def test_nothing_to_resume_is_said_with_what_there_is(store):
         tune(study="mien", resume=True)
 
 
+@pytest.mark.slow
 def test_changed_ranges_keep_what_fits(store):
     """Trials outside are left out, and so is their share of the count."""
     first = tune(trials=8)
@@ -149,6 +152,7 @@ def test_the_written_values_run_once(store):
     assert [t.origin.value for t in study.record.trials].count("default") == 1
 
 
+@pytest.mark.slow
 def test_an_identical_cell_is_told_of_the_earlier_study(store):
     """Once, with the choices; ``--fresh`` leaves it out, and so does the first run."""
     tune()
@@ -158,6 +162,7 @@ def test_an_identical_cell_is_told_of_the_earlier_study(store):
     tune(fresh=True)
 
 
+@pytest.mark.slow
 def test_it_is_told_before_the_second_trial(store, tmp_path):
     """Where MLflow is loaded, before the first: the person can stop and take the other one up."""
     tune()
@@ -225,6 +230,7 @@ def test_resume_and_fresh_exclude_each_other(store):
         tune(resume=True, fresh=True)
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_runs_again_with_its_values(store):
     """It does not count, and the study ends with the right total and the very values."""
     stopping = CELL + "if stop(depth): raise KeyboardInterrupt\n"
@@ -246,6 +252,7 @@ def test_an_interrupted_trial_runs_again_with_its_values(store):
     assert len(tune(stopping, trials=7, namespace={"stop": stop}, resume=True)) == 8
 
 
+@pytest.mark.slow
 def test_a_study_that_runs_now_is_left_alone(store):
     """Its spool is held by whoever runs it."""
     text = CELL + "hold()\n"
@@ -285,6 +292,7 @@ def wait_for_parent(name: str) -> None:
     raise AssertionError(f"{name} never came")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delivered", [True, False], ids=["delivered", "pending"])
 def test_a_killed_study_goes_on_in_another_process(store, delivered):
     """What had ended counts; what ran is interrupted; each trial is in MLflow once."""

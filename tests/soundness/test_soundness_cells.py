@@ -27,7 +27,7 @@ from hpmagic.language import parse_cell
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the truth comes from forks")
 
 JOBS = {nasty.name: scratch.job_of(nasty) for nasty in CELLS}
-QUICK = 10
+QUICK = 20
 """One cell in so many is looked at by the fast tests, too."""
 EVERY = [
     pytest.param(nasty, id=nasty.name, marks=[pytest.mark.slow] if place % QUICK else [])

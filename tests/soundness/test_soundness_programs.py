@@ -72,7 +72,7 @@ def as_from_scratch(text: str, *, reuse: bool) -> None:
     assert shown(namespace) == before
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cells())
 def test_few_random_cells(text):
     as_from_scratch(text, reuse=True)

@@ -103,6 +103,7 @@ def test_a_resumed_study_counts_what_ran_before(store):
     assert len(further) == len(whole) + 2
 
 
+@pytest.mark.slow
 def test_the_regret_bound_holds_and_shrinks():
     """On a quadratic it is above the true regret at every stage, and small in the end."""
     trials = study_of(PLANE, "bayes", 32).record.trials
@@ -134,6 +135,7 @@ def test_an_unexplored_corner_keeps_a_study_going():
     assert regret_bound(half, LOSS[0])[0] > 2 * regret_bound(whole, LOSS[0])[0]
 
 
+@pytest.mark.slow
 def test_noise_is_its_own_tolerance():
     """A noisy study ends when what may be gained is less than the noise; the noise is found."""
     rng = np.random.default_rng(0)

@@ -96,11 +96,13 @@ def test_a_study_that_agrees_is_found_among_others(scratch):
     assert trials_to_level([before(sign=-1.0), before()]) <= scratch - 3
 
 
+@pytest.mark.slow
 def test_auto_hands_earlier_studies_over():
     """Few trials are not spread evenly when something is known."""
     assert trials_to_level([before()], "auto", 6) <= 3
 
 
+@pytest.mark.slow
 def test_expectations_are_those_of_the_earlier_study():
     """Its surrogate ranks points of now as its objective does, though the ranges differ."""
     columns = [
@@ -123,6 +125,7 @@ def test_expectations_are_those_of_the_earlier_study():
     assert math.isfinite(unknown)
 
 
+@pytest.mark.slow
 def test_nothing_shared_is_nothing_believed():
     """Other names, or a category that was a number, are not the same hyperparameter."""
     assert Expectation.of(before(), [Column.of("rate", Uniform(0, 1))]) is None
@@ -162,6 +165,7 @@ def warm_remark(study):
     return said
 
 
+@pytest.mark.slow
 def test_earlier_studies_are_found_and_named(store):
     """The same cell first, then one with half of the hyperparameters, never a stranger."""
     assert "no earlier study" in warm_remark(tune(CELL, warm_start="auto", study="first"))
@@ -177,6 +181,7 @@ def test_earlier_studies_are_found_and_named(store):
     assert "2 of 3 hyperparameters" in warm_remark(tune(WIDER, "auto", warm_start="first"))
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_along_with_a_resumption(store):
     """The study itself is not among its teachers, and no point is run twice."""
     tune(CELL, study="teacher", seed=1)
@@ -187,6 +192,7 @@ def test_a_warm_start_goes_along_with_a_resumption(store):
     assert len({tuple(t.params.values()) for t in study.record.trials}) == 9
 
 
+@pytest.mark.slow
 def test_a_study_that_runs_everything_needs_no_reminding(store):
     """Where `auto` takes the grid, nothing is said to have been learned."""
     tune(OTHER, study="teacher")

@@ -145,6 +145,7 @@ def test_one_failed_request_anywhere_changes_nothing(told: list[Record], fate: s
         check(client, told)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.floats(0.05, 0.6))
 @settings(max_examples=25, deadline=None)
 def test_many_failed_requests_change_nothing(told: list[Record], seed: int, share: float) -> None:
@@ -154,6 +155,7 @@ def test_many_failed_requests_change_nothing(told: list[Record], seed: int, shar
     check(client, told)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_request_is_made_good_by_the_next_process(told: list[Record]) -> None:
     """A process that dies between any two requests leaves work that another one completes."""
     for client in taken_up_after_each_kill(told):

@@ -55,6 +55,7 @@ def test_records_come_back_as_they_were(given: Given) -> None:
     assert [one.end for one in read(data)] == ends
 
 
+@pytest.mark.slow
 @given(frames, st.data())
 def test_a_tail_torn_at_any_byte_costs_no_whole_record(given: Given, data: Any) -> None:
     """However short the file is cut, every record that is whole is read and nothing raises."""
@@ -64,6 +65,7 @@ def test_a_tail_torn_at_any_byte_costs_no_whole_record(given: Given, data: Any) 
     assert whole(blob[:cut]) == expected
 
 
+@pytest.mark.slow
 @given(frames.filter(bool), st.data())
 def test_flipped_bytes_cost_only_their_own_record(given: Given, data: Any) -> None:
     """A flipped byte anywhere loses at most the record that holds it."""

@@ -35,6 +35,7 @@ def old_file_store(folder: Path) -> None:
     (folder / "mlruns" / "0" / "meta.yaml").write_text("")
 
 
+@pytest.mark.slow
 def test_the_default_is_mlflows_own(no_mlflow: Path) -> None:
     """Without settings it is the file that MLflow itself would use, whatever the folder's name."""
     folders = [no_mlflow / name for name in ("plain", "with space", "ünï")]

@@ -176,6 +176,7 @@ def test_what_a_person_does_in_mlflow_shows(store: str) -> None:
     assert_frame_equal(Study(loaded).trials, kept)
 
 
+@pytest.mark.slow
 def test_tags_that_somebody_spoiled_stop_nothing(store: str, home: Path) -> None:
     """Whatever a tag holds, the study is read as well as it can be."""
     import shutil

@@ -71,6 +71,7 @@ def test_repeats_are_no_trials_of_the_study(told: list[Record]) -> None:
     assert len(client.children()) == 3
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.floats(0.05, 0.6))
 @settings(max_examples=25, deadline=None)
 def test_failed_requests_make_no_repeat_twice(told: list[Record], seed: int, share: float) -> None:

@@ -89,6 +89,7 @@ def test_what_a_trial_printed_and_drew_is_kept_with_it(store: str) -> None:
     assert Path(path).read_text(encoding="utf-8") == "out ü\n"
 
 
+@pytest.mark.slow
 def test_a_store_made_here_is_in_wal_mode(home: Path) -> None:
     """A new sqlite file waits less for the disk; that setting is the file's."""
     connect(f"sqlite:///{home}/new/mlflow.db")
@@ -138,6 +139,7 @@ def test_a_trial_that_changes_directory_changes_nothing(store: str, home: Path) 
     assert not (home / "elsewhere" / "mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_the_loop_does_not_wait_for_the_store(store: str) -> None:
     """All events are taken down while the store has not even been opened."""
     opened = threading.Event()
@@ -199,6 +201,7 @@ def test_a_store_that_is_away_costs_a_moment_and_loses_nothing(store: str, impat
     assert sorted(names) == ["other", "svm"]
 
 
+@pytest.mark.slow
 def test_a_store_that_comes_back_gets_everything(store: str) -> None:
     """Failures in the middle of a study are not even mentioned when they pass."""
     failures = iter([True, True, True])

@@ -112,6 +112,7 @@ def test_it_learns_from_trials_that_it_did_not_choose():
     assert min(values(bench.run(cell, 15)[1:])) < 0.02
 
 
+@pytest.mark.slow
 def test_the_right_branch_is_found_and_searched():
     """Values of branches not taken are neither asked for nor in the way."""
     bench = Bench(
@@ -190,6 +191,7 @@ def test_an_optimum_in_a_corner_is_found_all_the_same():
     assert min(values(bench.run(cell, 20))) < 0.01
 
 
+@pytest.mark.slow
 def test_parameters_that_the_text_does_not_show_are_searched_too():
     """Names that appear while the cell runs become part of the model."""
     bench = Bench(Parameter("layers", Int(1, 3)))
@@ -211,6 +213,7 @@ def test_ranges_that_only_the_kernel_knows_are_drawn_from():
     assert 1 in drawn
 
 
+@pytest.mark.slow
 def test_failures_are_avoided():
     """Where trials fail the search does not go on, and no value is made up for them."""
 
@@ -269,6 +272,7 @@ def test_a_pruned_trial_never_looks_better_than_the_median():
     assert costs[-1] == pytest.approx(np.median(costs[:-1]))
 
 
+@pytest.mark.slow
 def test_noise_does_not_stop_it():
     """Noisy observations still lead near the optimum."""
     rng = np.random.default_rng(0)

@@ -95,6 +95,7 @@ def drawn_by_tuner(result: StudyResult) -> list[Any]:
     return [trial for trial in result.record.trials if trial.origin is Origin.TUNER]
 
 
+@pytest.mark.few(8)
 @each
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_values_are_of_their_distributions_and_no_trial_repeats_another(

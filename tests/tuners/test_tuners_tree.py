@@ -121,6 +121,7 @@ def _key(branch: Branch | None, name: str, value: Any) -> Any:
     return distribution.key(value)
 
 
+@pytest.mark.slow
 @some
 @given(branches(), st.integers(2, 4))
 def test_a_configuration_that_failed_is_not_run_again(branch: Branch | None, failing: int) -> None:
