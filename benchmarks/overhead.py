@@ -9,8 +9,8 @@ with one seed and the settings of hpmagic's `tpe`. What hpmagic adds at the end 
 note, table) counts in its total.
 
 The machine's own speed wanders by a tenth within a minute, which is most of what the 10 ms cell may
-cost: hpmagic and Optuna alone run right after each other, there several times a round, and what
-counts is the median of the ratios of such pairs.
+cost. So hpmagic and Optuna alone run right after each other, several times a round with that cell,
+and the median of the ratios of such pairs is what their loops are judged by.
 
 Optuna's MLflowCallback needs `optuna-integration`; it is left out, and said so, where that is
 missing. The storage of `mlflow.optuna` gets slower with every trial, so it runs 30 only.
@@ -242,7 +242,7 @@ LOGGERS = ("Optuna, fluent nested runs", "Optuna, MLflowCallback")
 SHORT = 30
 """Trials of what does not bear more."""
 PAIRS = 3
-"""How often a round measures the loops of the 10 ms cell that are compared."""
+"""How often a round runs the 10 ms cell in hpmagic and in Optuna alone."""
 
 Results = dict[tuple[str, str], list[Times]]
 

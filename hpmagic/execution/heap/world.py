@@ -74,7 +74,8 @@ class World:
 
     def _looks_owned(self, name: str, module: ModuleType) -> bool:
         file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or file.startswith(self._libraries):  # most are
+        # There are thousands of modules, and most are a library's; resolving each would be slow.
+        if not isinstance(file, str) or file.startswith(self._libraries):
             return False
         if not file.endswith(".py") or name == "__main__":
             return False
