@@ -14,15 +14,18 @@
     ├── StudyNotFound       (LookupError)  no study of that name in the store
     └── MissingExtra        (ImportError)  an optional part is not installed
 
-    HpmagicWarning          (UserWarning)
-    └── LintWarning                        legal, but probably not what was meant
+    HpmagicWarning          (UserWarning)  given by `warn`, at the person's own line
 """
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import FrameType
+from typing import Final
 from unicodedata import category, combining, east_asian_width
 
 __all__ = [
@@ -31,7 +34,6 @@ __all__ = [
     "EngineError",
     "HpmagicError",
     "HpmagicWarning",
-    "LintWarning",
     "MissingExtra",
     "ObjectiveError",
     "OptionError",
@@ -41,7 +43,11 @@ __all__ = [
     "StudyNotFound",
     "TunerError",
     "nearest",
+    "warn",
 ]
+
+NOT_THE_PERSONS: Final = frozenset({"hpmagic", "IPython", "threading"})
+"""Packages between a warning and the code that led to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +159,7 @@ class MissingExtra(HpmagicError, ImportError):
 
 
 class HpmagicWarning(UserWarning):
-    """The root of hpmagic's warnings."""
-
-
-class LintWarning(HpmagicWarning):
-    """Legal, but probably not what was meant."""
+    """Every warning of hpmagic's."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -174,3 +176,29 @@ def nearest(word: str, known: Iterable[str]) -> str:
     key = word.lower().replace("_", "").replace("-", "")
     close = get_close_matches(key, folded, n=1, cutoff=0.6)
     return f"; did you mean `{folded[close[0]]}`?" if close else ""
+
+
+def warn(message: str) -> None:
+    """Give an `HpmagicWarning` whose place is the person's cell or file, each time anew.
+
+    Raises:
+        HpmagicWarning: where the person's filters make warnings errors.
+
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     warn("the store is far away")
+    >>> str(told[0].message)
+    'the store is far away'
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _package(frame) in NOT_THE_PERSONS:
+        frame = frame.f_back
+    if frame is None:  # on a thread of hpmagic's
+        name, line = "hpmagic", 1
+    else:
+        name, line = frame.f_code.co_filename, frame.f_lineno
+    warnings.warn_explicit(message, HpmagicWarning, name, line)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -22,7 +21,7 @@ from typing import Any, Literal, Protocol, TextIO
 
 from hpmagic.display import text
 from hpmagic.display.progress import Progress
-from hpmagic.errors import HpmagicWarning
+from hpmagic.errors import warn
 from hpmagic.records import Event, Listener, StudyFinished, StudyStarted, TrialFinished, ValueDrawn
 
 __all__ = [
@@ -221,8 +220,7 @@ class LiveView:
             action()
         except Exception as error:  # noqa: BLE001 - the study must go on
             self._broken = True
-            message = f"the live view stopped: {type(error).__name__}: {error}"
-            warnings.warn(message, HpmagicWarning, stacklevel=2)
+            warn(f"the live view stopped: {type(error).__name__}: {error}")
         return not self._broken
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,7 @@ from hpmagic.engines.messages import (
     Reported,
 )
 from hpmagic.engines.pickling import Pickling
-from hpmagic.errors import EngineError, HpmagicWarning
+from hpmagic.errors import EngineError, warn
 from hpmagic.execution.outcome import Pruned, TrialOutcome
 from hpmagic.records import Output
 from hpmagic.space import SearchSpace
@@ -115,4 +114,4 @@ def lost(conversation: Conversation, reason: str, last_words: str) -> TrialOutco
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"{text}; run the cell with the best values to have them", HpmagicWarning, 3)
+    warn(f"{text}; run the cell with the best values to have them")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpmagic.errors import HpmagicWarning
+from hpmagic.errors import warn
 from hpmagic.execution.capture import Capture
 from hpmagic.execution.current import running
 from hpmagic.execution.earlier import default_limit, line_of, start_ground
@@ -91,7 +90,7 @@ class KernelRunner:
         self._program = compile_cell(cell, _unused_name(namespace), shell)
         self._namespace = Namespace(namespace, frozenset({self._program.hidden}))
         self._capture = Capture(shell)
-        self._say = _warn if say is None else say
+        self._say = warn if say is None else say
         world = World(namespace, folders)
         kinds = Kinds(world)
         limit = default_limit() if memory is None else memory
@@ -419,10 +418,6 @@ def _after(sent: int, report: Callable[[Report], None]) -> Callable[[Report], No
             report(one)
 
     return tell
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, HpmagicWarning, stacklevel=2)
 
 
 def _notes(hooks: TrialHooks) -> dict[str, str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
-from hpmagic.errors import HpmagicWarning
+from hpmagic.errors import HpmagicWarning, warn
 from hpmagic.execution.interrupt import held
 from hpmagic.records import Event, StudyFinished, StudyStarted, TrialFinished, ValueDrawn
 from hpmagic.tracking.active import active_trial
@@ -163,7 +162,7 @@ class MlflowWriter:
         finally:
             self._settings.close()
         for remark in self.remarks:
-            warnings.warn(remark, HpmagicWarning, stacklevel=2)
+            warn(remark)
 
     def _start(self) -> None:
         if not self._set:
@@ -212,7 +211,7 @@ class MlflowWriter:
     def _say_of_earlier(self, sentence: str) -> None:
         """As soon as it is known, so that the person can stop and take the other study up."""
         with suppress(HpmagicWarning):  # where warnings are errors it is said at the end
-            warnings.warn(sentence, HpmagicWarning, stacklevel=3)
+            warn(sentence)
             self._said_earlier = True
 
     def _say_if_stuck(self) -> None:
@@ -221,11 +220,9 @@ class MlflowWriter:
         if error is None or self._said_stuck or not self._courier.stuck:
             return
         self._said_stuck = True
-        warnings.warn(
+        warn(
             f"MLflow at {self.tracking_uri} does not answer ({first_line(error)}); the trials are "
-            "kept on disk until it does",
-            HpmagicWarning,
-            stacklevel=2,
+            "kept on disk until it does"
         )
 
     @contextmanager

@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+import threading
+import warnings
 
 import pytest
 
 from hpmagic import errors
-from hpmagic.errors import AnnotationError, Place, SpaceError, nearest
+from hpmagic.errors import AnnotationError, HpmagicWarning, Place, SpaceError, nearest
 
 
 def place(text, part):
@@ -84,3 +86,41 @@ def test_every_exception_has_one_root_and_a_builtin_one():
 )
 def test_nearest_names_the_first_of_the_closest(word, known, found):
     assert nearest(word, known) == (f"; did you mean `{found}`?" if found else "")
+
+
+LIBRARY = "from hpmagic.errors import warn\ndef call(step=warn, *rest):\n    step(*rest)\n"
+
+
+def _called_in(package):
+    """A function of a module of that package: calls what it is given, or else `warn`."""
+    names = {"__name__": f"{package}.module"}
+    exec(compile(LIBRARY, f"{package}.py", "exec"), names)
+    return names["call"], names["warn"]
+
+
+@pytest.mark.parametrize(("package", "file"), [("hpmagic", __file__), ("theirs", "theirs.py")])
+def test_a_warning_points_at_the_first_line_that_is_not_hpmagics(package, file):
+    """A line of hpmagic's says nothing to the person; one of their own modules does."""
+    call, warn = _called_in(package)
+    between, _ = _called_in("IPython")
+    with pytest.warns(HpmagicWarning, match="far away") as told:
+        between(call, warn, "far away")
+    assert told[0].filename == file
+
+
+def test_a_warning_on_a_thread_points_nowhere():
+    """Nobody's line led to it."""
+    call, warn = _called_in("hpmagic")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        thread = threading.Thread(target=call, args=(warn, "the view stopped"))
+        thread.start()
+        thread.join()
+    assert (told[0].filename, told[0].lineno) == ("hpmagic", 1)
+
+
+def test_the_same_warning_is_given_each_time():
+    """The second study's news is news, too; nothing is left in the person's names."""
+    with pytest.warns(HpmagicWarning) as told:
+        [errors.warn("again") for _ in range(2)]
+    assert [str(one.message) for one in told] == ["again", "again"]

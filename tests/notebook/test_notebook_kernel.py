@@ -97,6 +97,17 @@ def test_a_study_shows_one_picture(kernel, header):
     assert "3 complete" in shown[-1]["content"]["data"]["text/plain"]
 
 
+def test_warnings_show_the_cells_first_line(kernel):
+    """A second study of a cell is told of the first, under the line that began it."""
+    cell = CELL.format("%%tune").replace("--seed 1", "--study twice")
+    kernel.run(cell)
+    _, messages = kernel.run(cell)
+    text = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
+    place, line = text.splitlines()
+    assert "HpmagicWarning: study twice of this cell is in MLflow already" in place
+    assert line.strip() == "%%tune random -n 3 --study twice"
+
+
 @pytest.mark.parametrize("header", ["%%tune", "# note\n# @tune"])
 def test_errors_stop_the_front_end_and_name_the_cell(kernel, header):
     """The reply says error; the traceback has the cell's number and the person's own line."""
