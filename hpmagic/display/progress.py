@@ -156,14 +156,10 @@ class Progress:
     def _rank(self, trial: Trial) -> None:
         """Keep the few best trials in order; the earlier first among equals."""
         place = len(self._top)
-        while place and self.better(trial.value, self._top[place - 1].value):
+        while place and beats(trial, self._top[place - 1], self.objective):
             place -= 1
         self._top.insert(place, trial)
         del self._top[10:]
-
-    def better(self, a: float | None, b: float | None) -> bool:
-        """Whether ``a`` is a strictly better first objective than ``b``."""
-        return a is not None and b is not None and self.objective.direction.better(a, b)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -256,20 +256,30 @@ def _settings() -> Iterator[None]:
     wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     ours = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(ours)
-    logger = logging.getLogger("ray")
+    try:
+        with _hushed("ray"):
+            yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _hushed(name: str) -> Iterator[None]:
+    """Nothing but errors from this logger."""
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         logger.setLevel(level)
-        for name in ours:
-            os.environ.pop(name, None)
 
 
 def _library() -> Any:
     try:
-        import ray
+        with _hushed("ray.widgets.util"):  # misses ipywidgets in a notebook
+            import ray
     except ImportError:
         raise MissingExtra(
             "--engine ray needs Ray: install it with `pip install 'hpmagic[ray]'`"
