@@ -16,7 +16,7 @@ from hpmagic.execution.outcome import WRITTEN, Pruned, TrialOutcome
 from hpmagic.records import Objective, Origin, Report, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal
-from hpmagic.tuners.tree import OPEN, Walk
+from hpmagic.tuners.tree import OPEN, Walk, end_as
 
 __all__ = ["OPEN", "Planned", "TrialConversation", "given_value", "planned_value", "trial_of"]
 
@@ -156,7 +156,7 @@ class TrialConversation:
         self._unknown = False
         for name, value in outcome.params.items():
             self._fix(Parameter(name, outcome.distributions[name]), value)
-        self._walk.end(complete=outcome.state is not TrialState.INTERRUPTED)
+        end_as(self._walk, outcome.state, outcome.params, self._space)
 
     def _generator(self) -> np.random.Generator:
         """Made when it is needed: few trials are, and making one takes a while."""

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hpmagic.distributions import (
@@ -129,6 +130,15 @@ class SearchSpace(Mapping[str, Parameter]):
 
     def __len__(self) -> int:
         return len(self.parameters)
+
+    @cached_property
+    def always(self) -> frozenset[str]:
+        """The names that every execution of the cell draws.
+
+        >>> SearchSpace((Parameter("lr", None), Parameter("p", None, conditional=True))).always
+        frozenset({'lr'})
+        """
+        return frozenset(p.name for p in self.parameters if not p.conditional and "{" not in p.name)
 
     def find(self, name: str) -> Parameter | None:
         """The hyperparameter of that name, or the one whose name it is with its braces filled in.

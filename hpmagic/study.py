@@ -41,7 +41,7 @@ from hpmagic.records import (
 from hpmagic.repeats import Race, joined
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal, Tuner
-from hpmagic.tuners.tree import ExecutionTree
+from hpmagic.tuners.tree import ExecutionTree, end_as
 
 __all__ = ["Limits", "Planned", "StudyResult", "run_study"]
 
@@ -166,7 +166,7 @@ class _Loop:
             walk = self.tree.walk()
             for name, value in trial.params.items():
                 walk.fix(Parameter(name, trial.distributions[name]), value)
-            walk.end(complete=True)
+            end_as(walk, trial.state, trial.params, self.info.space)
             if beats(trial, self.best, self.info.objectives[0]):
                 self.best = trial
             self.race.learn(trial)

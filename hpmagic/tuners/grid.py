@@ -17,7 +17,7 @@ from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import TunerContext
 from hpmagic.tuners.lattice import value_at
 from hpmagic.tuners.sobol import SobolPoints
-from hpmagic.tuners.tree import ExecutionTree, Walk
+from hpmagic.tuners.tree import ExecutionTree, Walk, end_as
 from hpmagic.tuners.turns import Turns, settle
 
 __all__ = ["LARGEST", "GridTuner"]
@@ -115,7 +115,7 @@ class GridTuner:
             except SpaceError:
                 walk.end(complete=False)
                 return
-        walk.end(complete=True)
+        end_as(walk, trial.state, trial.params, self._space)
         if proposal is not None:
             # Where the study ran something else, the proposal is done only if it ran another time.
             _, ended = self._executed.path(proposal.values)

@@ -16,127 +16,23 @@ where they lead, so that others see its place as taken before it gets there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from hpmagic.distributions import Distribution
-from hpmagic.space import Parameter
+from hpmagic.records import TrialState
+from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.lattice import Free, index_of, value_at
+from hpmagic.tuners.node import Node, key_of
 
-__all__ = ["OPEN", "ExecutionTree", "Walk"]
+__all__ = ["OPEN", "ExecutionTree", "Walk", "end_as"]
 
 OPEN: Final = object()
 """In place of a value: it is not given, the tuner is to choose it."""
 _REDRAWS = 64
 """A continuum that gives nothing new in so many draws has no more values to give."""
-
-
-@dataclass(slots=True, eq=False)
-class _Node:
-    parent: _Node | None = None
-    index: int | None = None
-    """The number of this node's value among those of its parent, if it is one of them."""
-    name: str | None = None
-    """What the cell draws here; None while that is unknown, or when it ends here."""
-    distribution: Distribution | None = None
-    free: Free | None = None
-    """The values that are not exhausted, where there are finitely many."""
-    busy: set[int] = field(default_factory=set)
-    """The numbers of those whose nodes are full."""
-    standing: int = 0
-    """How many executions stand here."""
-    inside: int = 0
-    """How many stand here or below."""
-    given: dict[Walk, None] = field(default_factory=dict)
-    """Those that stand here, whose next value may be given once it is known which that is."""
-    full: bool = False
-    children: dict[Hashable, _Node] = field(default_factory=dict)
-    ended: bool = False
-    exhausted: bool = False
-    erratic: bool = False
-    """The cell drew something else here another time, so nothing can be counted."""
-
-    def visit(self, parameter: Parameter) -> None:
-        distribution = parameter.distribution
-        assert distribution is not None
-        if self.name is None:
-            self.name, self.distribution = parameter.name, distribution
-            self.free = None if distribution.size is None else Free(distribution.size)
-            given, self.given = self.given, {}
-            for walk in given:
-                walk.look_ahead(self)
-        elif self.name != parameter.name or not _same(self.distribution, distribution):
-            self.erratic = True
-
-    def child(self, parameter: Parameter, value: object) -> _Node | None:
-        return self.children.get(_key(parameter, value))
-
-    def grow(self, parameter: Parameter, value: object) -> _Node:
-        key = _key(parameter, value)
-        if key not in self.children:
-            assert parameter.distribution is not None
-            counted = parameter.name == self.name and _same(
-                self.distribution, parameter.distribution
-            )
-            index = index_of(parameter.distribution, value) if counted else None
-            self.children[key] = _Node(parent=self, index=index)
-        return self.children[key]
-
-    def close(self) -> None:
-        """Mark this node exhausted, and those above it that are so now."""
-        node = self
-        while not node.exhausted:
-            node.exhausted, node.full = True, False
-            parent = node.parent
-            if parent is None or parent.free is None or node.index is None:
-                return
-            parent.free.close(node.index)
-            parent.busy.discard(node.index)
-            if parent.erratic or parent.free.closed < parent.free.size:
-                parent.count(0)
-                return
-            node = parent
-
-    def count(self, change: int) -> None:
-        """So many more executions stand here; see whether this node and those above are full."""
-        self.standing += change
-        node = self
-        while node.full is not node.fills():
-            node.full = not node.full
-            parent = node.parent
-            if parent is None or node.index is None:
-                return
-            if node.full:
-                parent.busy.add(node.index)
-            else:
-                parent.busy.discard(node.index)
-            node = parent
-
-    def least_crowded(self) -> int:
-        """The number of a full child with the fewest executions, of those that may have room."""
-        children = [c for c in self.children.values() if c.index in self.busy]
-        best = min(children, key=lambda child: (not child.hopeful(), child.inside, child.index))
-        assert best.index is not None
-        return best.index
-
-    def hopeful(self) -> bool:
-        """Whether it is unknown what comes here or in a full place below, so there may be room."""
-        if self.name is None:
-            return not self.exhausted
-        return any(c.hopeful() for c in self.children.values() if c.index in self.busy)
-
-    def fills(self) -> bool:
-        """Whether there is no room for one more execution, though there was for those now here."""
-        if self.exhausted:
-            return False
-        if self.name is None:
-            return self.standing > 0 and self.parent is not None
-        if self.free is None or self.erratic:
-            return False
-        return self.free.size - self.free.closed - len(self.busy) <= self.standing
 
 
 class ExecutionTree:
@@ -156,7 +52,7 @@ class ExecutionTree:
     """
 
     def __init__(self) -> None:
-        self._root = _Node()
+        self._root = Node()
 
     @property
     def exhausted(self) -> bool:
@@ -183,7 +79,7 @@ class ExecutionTree:
 
     def taken(self, values: Mapping[str, object]) -> bool:
         """Whether executions that are under way may need the place where these values lead."""
-        node: _Node | None = self._reached(values)[1]
+        node: Node | None = self._reached(values)[1]
         while node is not None and not node.full:
             node = node.parent
         return node is not None
@@ -200,9 +96,9 @@ class ExecutionTree:
         drawn, node = self._reached(values)
         return drawn, node.ended
 
-    def _reached(self, values: Mapping[str, object]) -> tuple[dict[str, object], _Node]:
+    def _reached(self, values: Mapping[str, object]) -> tuple[dict[str, object], Node]:
         """What is drawn with these values and where that leads, as far as it is known."""
-        node: _Node = self._root
+        node: Node = self._root
         drawn: dict[str, object] = {}
         while node.name is not None and node.distribution is not None:
             try:
@@ -212,7 +108,7 @@ class ExecutionTree:
             drawn[node.name] = value
             following = node.child(Parameter(node.name, node.distribution), value)
             if following is None:
-                return drawn, _Node(parent=node)
+                return drawn, Node(parent=node)
             node = following
         return drawn, node
 
@@ -220,16 +116,16 @@ class ExecutionTree:
 class Walk:
     """One execution of the cell, draw by draw."""
 
-    def __init__(self, root: _Node, given: Callable[[str], Any] = lambda _: OPEN) -> None:
+    def __init__(self, root: Node, given: Callable[[str], Any] = lambda _: OPEN) -> None:
         self._node = root
         self._given = given
-        self._ahead: list[tuple[Hashable, _Node]] = []
+        self._ahead: list[tuple[Hashable, Node]] = []
         """What is given and not drawn yet: each value, and the place where it will be drawn."""
         root.inside += 1
         root.count(1)
         self.look_ahead(root)
 
-    def look_ahead(self, node: _Node) -> None:
+    def look_ahead(self, node: Node) -> None:
         """Stand where the values that are given lead, as far as that is known. ``node`` is here."""
         while node is self._node and not node.erratic:
             if node.name is None or node.distribution is None:
@@ -239,7 +135,7 @@ class Walk:
             value = self._given(node.name)
             if value is OPEN:
                 return
-            self._ahead.append((_key(parameter, value), node))
+            self._ahead.append((key_of(parameter, value), node))
             self._step(parameter, value)
             node = self._node
 
@@ -300,20 +196,38 @@ class Walk:
 
     def end(self, *, complete: bool) -> None:
         """The execution is over; unless it was cut short, this configuration is done."""
-        self._go_back()
-        self._node.given.pop(self, None)
-        node: _Node | None = self._node
-        while node is not None:
-            node.inside -= 1
-            node = node.parent
-        self._node.count(-1)
+        self._leave()
         if complete:
             self._node.ended = True
             self._node.close()
 
+    def fail(self) -> None:
+        """The execution failed and had more to draw.
+
+        It may have been mishap: this place is given up once more executions have failed here than
+        went on, and not by the first, unless nothing has ever been drawn.
+        """
+        self._leave()
+        node = self._node
+        node.failed += 1
+        if node.failed > node.passed and (node.failed > 1 or node.parent is None):
+            node.ended = True
+            node.close()
+
+    def _leave(self) -> None:
+        self._go_back()
+        self._node.given.pop(self, None)
+        self._node.inside -= 1
+        above = self._node.parent
+        while above is not None:
+            above.inside -= 1
+            above.passed += 1
+            above = above.parent
+        self._node.count(-1)
+
     def _is_as_given(self, parameter: Parameter, value: object) -> bool:
         """Whether this is the next of what is given, and so stood on already."""
-        if not self._ahead or self._ahead[0][0] != _key(parameter, value):
+        if not self._ahead or self._ahead[0][0] != key_of(parameter, value):
             return False
         self._ahead.pop(0)
         return True
@@ -367,16 +281,6 @@ class Walk:
         return value
 
 
-def _key(parameter: Parameter, value: object) -> Hashable:
-    assert parameter.distribution is not None
-    return parameter.name, parameter.distribution.key(value)
-
-
-def _same(one: Distribution | None, other: Distribution) -> bool:
-    """Whether two distributions number the same values; options may be objects made anew."""
-    return one is other or (one is not None and one.size == other.size and str(one) == str(other))
-
-
 def _near(
     free: Free,
     busy: set[int],
@@ -418,3 +322,11 @@ def _redraws(distribution: Distribution, value: object, rng: np.random.Generator
             yield distribution.from_unit(float(min(max(unit, 0.0), 1.0)))
         else:
             yield distribution.from_unit(float(rng.random()))
+
+
+def end_as(walk: Walk, state: TrialState, names: Collection[str], space: SearchSpace) -> None:
+    """End an execution as its trial ended, which drew these hyperparameters of the space."""
+    if state in (TrialState.FAILED, TrialState.PRUNED) and not space.always <= {*names}:
+        walk.fail()
+    else:
+        walk.end(complete=state is not TrialState.INTERRUPTED)

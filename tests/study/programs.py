@@ -25,7 +25,7 @@ from hpmagic.space import Parameter, SearchSpace
 from hpmagic.study import Limits, Planned, StudyResult, run_study
 from hpmagic.tuners.base import Tuner, TunerContext
 from hpmagic.tuners.registry import get_tuner
-from hpmagic.tuners.tree import ExecutionTree
+from hpmagic.tuners.tree import ExecutionTree, end_as
 
 LOSS = (Objective("loss", Direction.MINIMIZE),)
 
@@ -171,7 +171,7 @@ def study_of(
         walk = tree.walk()
         for drawn, value in trial.params.items():
             walk.fix(Parameter(drawn, trial.distributions[drawn]), value)
-        walk.end(complete=trial.state is not TrialState.INTERRUPTED)
+        end_as(walk, trial.state, trial.params, program.space)
         made.tell(trial)
     plan = [Planned(Origin.DEFAULT)] if default and not before else []
     plan += [Planned(Origin.TRY, dict(values)) for values in tries]

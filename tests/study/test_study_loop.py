@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +26,7 @@ from programs import (
 )
 
 from hpmagic import study as study_module
-from hpmagic.distributions import Choice, Int, Uniform
+from hpmagic.distributions import Choice, Int, Ordinal, Uniform
 from hpmagic.engines.local import LocalEngine
 from hpmagic.execution.outcome import Pruned
 from hpmagic.records import (
@@ -239,6 +240,44 @@ def test_failures_after_a_trial_that_worked_do_not_stop_a_study() -> None:
     assert ended(result)[0] == "complete"
     assert result.error is None
     assert finished(result).best == 0
+
+
+@pytest.mark.parametrize("tuner", ["random", "grid", "bayes"])
+@pytest.mark.parametrize("before", ["any draw", "x"])
+def test_one_mishap_closes_no_branch_and_ends_no_study(tuner: str, before: str) -> None:
+    """A connection that broke once says nothing about the values; the others there still run."""
+    space = space_of(Parameter("kind", Choice(("a", "b"))), Parameter("x", Ordinal((1, 2, 3))))
+    times: Counter[str] = Counter()
+
+    def shaky(cell: Cell) -> float:
+        if before == "any draw":
+            times["begun"] += 1
+            if times["begun"] == 2:
+                raise ConnectionError
+        kind = cell("kind")
+        times[kind] += 1
+        if before == "x" and kind == "a" and times["a"] == 1:
+            raise ConnectionError
+        return cell("x") + (kind == "b")
+
+    trials = study_of(Program(space, shaky), tuner, 7, default=False).record.trials
+    assert [t.state for t in trials].count(TrialState.FAILED) == 1
+    whole = {tuple(t.params.values()) for t in trials if t.state is TrialState.COMPLETE}
+    assert len(whole) == 6
+
+
+def test_a_value_at_which_every_trial_fails_is_run_twice() -> None:
+    """A grid without a number of trials ends."""
+    space = space_of(Parameter("kind", Choice(("a", "b"))), Parameter("x", Int(1, 9)))
+
+    def broken(cell: Cell) -> float:
+        if cell("kind") == "a":
+            raise ValueError
+        return float(cell("x"))
+
+    trials = study_of(Program(space, broken), "grid", default=False).record.trials
+    assert [t.params["kind"] for t in trials].count("a") == 2
+    assert len(trials) == 2 + 9
 
 
 def test_a_pruned_trial_is_no_failure() -> None:

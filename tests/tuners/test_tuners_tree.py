@@ -180,11 +180,15 @@ def _random(rng: np.random.Generator) -> Any:
 
 
 def run_once(
-    tree: ExecutionTree, *draws: tuple[Parameter, Any], complete: bool = True
+    tree: ExecutionTree, *draws: tuple[Parameter, Any], complete: bool | None = True
 ) -> list[Any]:
+    """The values drawn by an execution: a complete one, one given up, or, None, one that failed."""
     walk, rng = tree.walk(), np.random.default_rng(0)
     got = [walk.draw(parameter, lambda _, v=value: v, lambda: rng) for parameter, value in draws]
-    walk.end(complete=complete)
+    if complete is None:
+        walk.fail()
+    else:
+        walk.end(complete=complete)
     return got
 
 
@@ -242,6 +246,26 @@ def test_a_trial_that_was_cut_short_may_run_again() -> None:
     assert run_once(tree, (size, 5), complete=False) == [5]
     assert run_once(tree, (size, 5)) == [5]
     assert run_once(tree, (size, 5)) != [5]
+
+
+def test_a_place_is_given_up_once_more_fail_there_than_go_on() -> None:
+    """One failure may be mishap; a value at which every trial fails is not run for ever."""
+    tree, kind, x = ExecutionTree(), Parameter("kind", Choice("ab")), Parameter("x", Int(0, 9))
+    assert run_once(tree, (kind, "a"), complete=None) == ["a"]
+    assert run_once(tree, (kind, "a"), (x, 3)) == ["a", 3]
+    assert run_once(tree, (kind, "a"), complete=None) == ["a"]
+    assert run_once(tree, (kind, "a")) == ["b"]
+
+
+def test_nothing_is_left_to_run_when_the_first_trial_fails_before_its_first_draw() -> None:
+    """Without values all trials would be the same; after one that drew they are not."""
+    tree, x = ExecutionTree(), Parameter("x", Int(0, 9))
+    run_once(tree, (x, 3))
+    run_once(tree, complete=None)
+    assert not tree.exhausted
+    tree = ExecutionTree()
+    run_once(tree, complete=None)
+    assert tree.exhausted
 
 
 def test_a_cell_that_draws_at_random_neither_hangs_nor_ends_early() -> None:
