@@ -7,14 +7,17 @@ may call for another tuner (`Course`, `SWITCHES`): that one is told everything a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
-from hpmagic.records import Trial
+from hpmagic.distributions import MISSING
+from hpmagic.records import Origin, Trial
 from hpmagic.space import Parameter, SearchSpace
-from hpmagic.tuners.base import Proposal, TunerContext
+from hpmagic.tuners.base import Proposal, Tuner, TunerContext
+from hpmagic.tuners.lattice import index_of
 from hpmagic.tuners.registry import get_tuner
+from hpmagic.tuners.turns import settle
 
 __all__ = ["AutoTuner", "Situation", "choose"]
 
@@ -36,13 +39,15 @@ class Situation:
 
     ``combinations`` is the size of the space, an upper bound where there are branches, None when it
     is a continuum or unknown; ``trials`` the budget, None when it is open; ``objectives`` how many
-    there are; ``earlier`` how many studies there are to learn from.
+    there are; ``earlier`` how many studies there are to learn from; ``besides`` how many trials
+    are no combinations, since the values written or tried are none of the space, at most.
     """
 
     combinations: int | None
     trials: int | None
     objectives: int
     earlier: int = 0
+    besides: int = 0
 
     @classmethod
     def of(cls, context: TunerContext) -> Situation:
@@ -52,12 +57,15 @@ class Situation:
             context.trials,
             len(context.objectives),
             len(context.earlier),
+            _besides(context),
         )
 
     @property
     def fits(self) -> bool:
         """Whether all combinations can run."""
-        return self.combinations is not None and self.combinations <= (self.trials or 0)
+        if self.combinations is None:
+            return False
+        return self.combinations + self.besides <= (self.trials or 0)
 
     @property
     def budget(self) -> float:
@@ -155,6 +163,20 @@ def successor(course: Course) -> tuple[str, str] | None:
     return None if switch is None else (switch.tuner, switch.why.format(**vars(course)))
 
 
+class _Proposal:
+    """One of ``tuner``'s, which remembers what was drawn from it."""
+
+    def __init__(self, tuner: Tuner, proposal: Proposal) -> None:
+        self.tuner = tuner
+        self.values: dict[str, Any] = {}
+        self._proposal = proposal
+
+    def suggest(self, parameter: Parameter) -> Any:
+        """The tuner's value."""
+        value = self.values[parameter.name] = self._proposal.suggest(parameter)
+        return value
+
+
 class AutoTuner:
     """Hands over to the tuner that `choose` names, and to another when `successor` names one.
 
@@ -172,29 +194,68 @@ class AutoTuner:
         self._tuner = get_tuner(self._name).make(context)
         self._told: list[Trial] = []
         self._met: set[str] = set()
+        self._open: list[_Proposal] = []
+        self._next: tuple[str, str] | None = None
+        """The tuner that is to take over, and what is said of it."""
         self.size = getattr(self._tuner, "size", None)
         self.uses_earlier = get_tuner(self._name).learns_from_earlier
         self.remark = f"auto: {self._name}, because {why}" if context.space else ""
 
     def ask(self) -> Proposal | None:
         """The next trial's values."""
-        following = successor(Course(self._name, len(self._told), len(self._met)))
-        if following is not None:
-            self._hand_over(*following)
-        return self._tuner.ask()
+        if self._next is not None:
+            self._hand_over(*self._next)
+        asked = self._tuner.ask()
+        if asked is None:
+            return None
+        proposal = _Proposal(self._tuner, asked)
+        self._open.append(proposal)
+        return proposal
 
     def tell(self, trial: Trial) -> None:
         """Learn from a trial."""
         self._told.append(trial)
         self._met.update(trial.params)
+        proposal = settle(self._open, trial)
+        if proposal is not None and proposal.tuner is not self._tuner:
+            # It ran when another took over, who would take it for one of its own proposals.
+            trial = replace(trial, origin=Origin.TRY)
         self._tuner.tell(trial)
+        if self._next is None:
+            # Here, not when asked: the trials of a resumed study are all told before that.
+            self._next = self._following()
 
-    def _hand_over(self, name: str, why: str) -> None:
-        self.remark = f"auto: {name} after {len(self._told)} trials of {self._name}, because {why}"
-        self._name = name
+    def _following(self) -> tuple[str, str] | None:
+        ended = len(self._told)
+        found = successor(Course(self._name, ended, len(self._met)))
+        if found is None:
+            return None
+        name, why = found
+        return name, f"auto: {name} after {ended} trials of {self._name}, because {why}"
+
+    def _hand_over(self, name: str, remark: str) -> None:
+        self.remark = remark
+        self._name, self._next = name, None
         self._tuner = get_tuner(name).make(self._context)
         for trial in self._told:
             self._tuner.tell(trial)
+
+
+def _besides(context: TunerContext) -> int:
+    """How many of the written values and the tries are no combinations of the space.
+
+    Whether the written ones are tried is not known here, nor what those are that are no literals:
+    they count.
+    """
+    written = context.space.defaults
+    points = [{**written, **values} for values in ({}, *context.tries)]
+    return sum(any(_is_outside(p, point) for p in context.space.parameters) for point in points)
+
+
+def _is_outside(parameter: Parameter, values: Mapping[str, object]) -> bool:
+    if parameter.distribution is None:
+        return False
+    return index_of(parameter.distribution, values.get(parameter.name, MISSING)) is None
 
 
 def _combinations(space: SearchSpace) -> int | None:

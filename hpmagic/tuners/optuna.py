@@ -12,7 +12,7 @@ session) are entered as if the sampler had proposed them, so that populations co
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from hpmagic.tuners.turns import carried_out, settle
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
 
 __all__ = ["CmaesTuner", "Nsga2Tuner", "OptunaTuner", "TpeTuner"]
@@ -73,16 +74,24 @@ class OptunaTuner:
             with _quiet():
                 self._study.sampler = self._sampler(_derived(self._seed, self._foreign))
         self._asked = True
-        proposal = _Proposal(self._begin(), self._dimensions)
+        proposal = _Proposal(self, self._begin())
         self._open.append(proposal)
         return proposal
+
+    def draw(self, proposal: _Proposal, parameter: Parameter) -> Any:
+        """The sampler's value of a hyperparameter, for a proposal that is being carried out."""
+        if proposal.ended is not None:
+            self._go_on(proposal, proposal.ended)
+        return self._dimensions.of(parameter).suggest(proposal.trial)
 
     def tell(self, trial: Trial) -> None:
         """Learn from a trial. Optuna has no use for one that failed."""
         import optuna
 
         proposal = settle(self._open, trial)
-        if proposal is None and trial.origin is Origin.TUNER:
+        if proposal is not None:
+            proposal.ended = trial
+        elif trial.origin is Origin.TUNER:
             self._foreign += 1
         if _is_useful(trial, len(self._study.directions)):
             if proposal is None or not carried_out(proposal, trial):
@@ -94,9 +103,22 @@ class OptunaTuner:
         if proposal is not None:
             self._study.tell(proposal.trial, state=optuna.trial.TrialState.FAIL)
 
-    def _begin(self) -> optuna.Trial:
+    def _go_on(self, proposal: _Proposal, ended: Trial) -> None:
+        """Begin anew with what was drawn: the trial that ended was that of another proposal."""
+        import optuna
+
+        proposal.ended = None
+        other = settle(self._open, ended)
+        if other is not None:
+            other.ended = ended
+            self._study.tell(other.trial, state=optuna.trial.TrialState.FAIL)
+        self._study.enqueue_trial(proposal.trial.params)
+        proposal.trial = self._begin(proposal.trial.distributions)
+        self._open.append(proposal)
+
+    def _begin(self, drawn: Mapping[str, BaseDistribution] | None = None) -> optuna.Trial:
         fixed = {dimension.name: dimension.theirs for dimension in self._always}
-        return self._study.ask(fixed_distributions=fixed)
+        return self._study.ask(fixed_distributions={**fixed, **(drawn or {})})
 
     def _enter(self, trial: Trial) -> optuna.Trial | None:
         """A trial of Optuna's with these values; None when they mean nothing to it."""
@@ -129,14 +151,16 @@ class OptunaTuner:
 class _Proposal:
     """One trial of Optuna's, whose values are drawn as the cell's lines execute."""
 
-    def __init__(self, trial: optuna.Trial, dimensions: Dimensions) -> None:
+    def __init__(self, tuner: OptunaTuner, trial: optuna.Trial) -> None:
         self.trial = trial
         self.values: dict[str, Any] = {}
-        self._dimensions = dimensions
+        self.ended: Trial | None = None
+        """What seems to have carried it out. That was another's if it is drawn from once more."""
+        self._tuner = tuner
 
     def suggest(self, parameter: Parameter) -> Any:
         """The sampler's value."""
-        value = self._dimensions.of(parameter).suggest(self.trial)
+        value = self._tuner.draw(self, parameter)
         self.values[parameter.name] = value
         return value
 

@@ -48,11 +48,15 @@ def settle(open_proposals: list[P], trial: Trial) -> P | None:
     """Take out the proposal that ``trial`` carried out: the one whose values agree best.
 
     The study may have replaced a value that would have repeated a trial, so agreement need not be
-    complete. None when the values are another's, or a trial of an earlier session is told.
+    complete; but what was drawn from the proposal, the trial has. None when the values are
+    another's, or a trial of an earlier session is told.
+
+    Proposals from which the same was drawn so far cannot be told apart: the one taken out may go on
+    to be drawn from, while the trial of another ended.
     """
     if trial.origin is not Origin.TUNER or not open_proposals:
         return None
-    proposal = max(open_proposals, key=lambda p: _agreement(p.values, trial))
+    proposal = max(open_proposals, key=lambda p: _likeness(p.values, trial))
     open_proposals.remove(proposal)
     return proposal
 
@@ -61,6 +65,11 @@ def carried_out(proposal: Remembers, trial: Trial) -> bool:
     """Whether the trial ran with exactly the proposal's values."""
     wanted = len(trial.params)
     return len(proposal.values) == wanted == _agreement(proposal.values, trial)
+
+
+def _likeness(values: Mapping[str, Any], trial: Trial) -> tuple[bool, int, int]:
+    """Larger where a trial is likelier to have carried out a proposal with these values."""
+    return values.keys() <= trial.params.keys(), _agreement(values, trial), len(values)
 
 
 def _agreement(values: Mapping[str, Any], trial: Trial) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from programs import (
 )
 
 from hpmagic.display.text import summary
-from hpmagic.distributions import Choice, Int, LogUniform, Uniform
+from hpmagic.distributions import MISSING, Choice, Int, LogUniform, Uniform
 from hpmagic.records import TUNER_NOTE, Direction, Objective
 from hpmagic.space import Parameter
 from hpmagic.tuners import auto
@@ -42,6 +43,8 @@ TWO = (Objective("loss", Direction.MINIMIZE), Objective("size", Direction.MINIMI
         (Situation(None, None, 1), "bayes"),
         (Situation(None, 4, 1, earlier=1), "bayes"),
         (Situation(4, 4, 1, earlier=1), "grid"),
+        (Situation(29, 30, 1, besides=1), "grid"),
+        (Situation(30, 30, 1, besides=1), "bayes"),
         (Situation(None, 30, 2), "tpe"),
         (Situation(None, 300, 3), "nsga2"),
     ],
@@ -107,7 +110,7 @@ def test_a_resumed_study_changes_where_the_uninterrupted_one_does(monkeypatch):
     monkeypatch.setattr(auto, "MANY", 12)
     before = study_of(SVM, "auto", 16).record.trials[:14]
     after = study_of(SVM, "auto", 16, before=before, limit=2).record.trials
-    assert "auto: tpe after 14 trials" in after[0].notes[TUNER_NOTE]
+    assert "auto: tpe after 12 trials of bayes, because 12" in after[0].notes[TUNER_NOTE]
 
 
 def test_auto_takes_no_grid_that_would_leave_values_out() -> None:
@@ -118,6 +121,23 @@ def test_auto_takes_no_grid_that_would_leave_values_out() -> None:
     assert "bayes" in tuner_of("auto", program, 30)[0].remark
     unknown = Program(space_of(Parameter("u_{i}", Choice((1, 2)))), lambda _: 0.0)
     assert "bayes" in tuner_of("auto", unknown, 30)[0].remark
+
+
+@pytest.mark.parametrize(
+    ("written", "tries", "trials"),
+    [(2, [], 3), (7, [], 4), (MISSING, [], 4), (2, [{"a": 1}, {"a": 9}], 4), (7, [{"a": 9}], 5)],
+)
+def test_auto_takes_a_grid_when_there_are_trials_left_for_values_outside_of_it(
+    written: object, tries: list[dict[str, Any]], trials: int
+) -> None:
+    """What is written or tried besides the combinations takes a trial of its own."""
+    program = Program(
+        space_of(Parameter("a", Choice((1, 2, 3)), default=written)), lambda cell: cell("a", 7)
+    )
+    assert "grid" in tuner_of("auto", program, trials, tries=tries)[0].remark
+    assert "qmc" in tuner_of("auto", program, trials - 1, tries=tries)[0].remark
+    result = study_of(program, "auto", trials, tries=tries)
+    assert {1, 2, 3} <= {row["a"] for row in params_of(result)}
 
 
 def test_sobol_points_are_even_in_every_dimension_choices_too() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -23,9 +25,11 @@ from hpmagic.distributions import (
     Uniform,
 )
 from hpmagic.execution.outcome import Pruned
-from hpmagic.records import Direction, Objective
+from hpmagic.records import Direction, Objective, Origin, Trial, TrialState
 from hpmagic.space import Parameter
+from hpmagic.tuners import auto
 from hpmagic.tuners.optuna_space import Dimensions
+from hpmagic.tuners.turns import settle
 
 TUNERS = ("tpe", "cmaes", "nsga2")
 
@@ -181,6 +185,112 @@ def test_a_value_that_the_study_replaced_is_told_as_it_ran(made: list[optuna.Stu
         trials = study_of(program, name, 12).record.trials
         told = [t for t in made[-1].trials if t.state is optuna.trial.TrialState.COMPLETE]
         assert [t.params["a"] + 1 for t in told] == [t.params["a"] for t in trials]
+
+
+@pytest.mark.parametrize("name", TUNERS)
+def test_a_trial_that_ends_before_its_first_draw_leaves_the_others_alone(
+    name: str, made: list[optuna.Study]
+) -> None:
+    """What is drawn from one that runs is not given up for one that failed."""
+    tuner, _ = tuner_of(name, PLANE)
+    slow, broken = tuner.ask(), tuner.ask()
+    assert slow is not None
+    assert broken is not None
+    x = slow.suggest(PLANE.space["x"])
+    tuner.tell(ended({}))
+    assert [t.state.name for t in made[0].trials] == ["RUNNING", "FAIL"]
+    tuner.tell(ended({"x": x, "y": slow.suggest(PLANE.space["y"])}, 1.0))
+    assert [t.state.name for t in made[0].trials] == ["COMPLETE", "FAIL"]
+
+
+@pytest.mark.parametrize("name", TUNERS)
+def test_trials_that_began_alike_may_end_in_any_order(name: str, made: list[optuna.Study]) -> None:
+    """Nothing tells them apart; those that go on keep what they drew, and Optuna hears of all."""
+    kind, *others = space = (Parameter("kind", KIND), *PLANE.space.parameters)
+    tuner, _ = tuner_of(name, Program(space_of(*space), lambda _: 0.0))
+    running = [(tuner.ask(), {}) for _ in range(5)]
+    for proposal, values in running:
+        values["kind"] = proposal.suggest(kind)
+    usual = sorted(values["kind"] for _, values in running)[2]  # so three are alike
+    broken = [at for at, (_, values) in enumerate(running) if values["kind"] == usual][-1]
+    tuner.tell(ended(running.pop(broken)[1]))
+    for proposal, values in running:
+        values |= {parameter.name: proposal.suggest(parameter) for parameter in others}
+    for number, (_, values) in enumerate(running):
+        tuner.tell(ended(values, number))
+    assert {t.state.name for t in made[0].trials} == {"COMPLETE", "FAIL"}
+    told = {t.value: t.params for t in made[0].trials if t.state.name == "COMPLETE"}
+    assert told == {
+        number: pytest.approx(values | {"kind": KIND.index(values["kind"])}, abs=1e-5)
+        for number, (_, values) in enumerate(running)
+    }
+
+
+def test_what_ran_when_auto_changed_its_mind_is_no_proposal_of_the_next_tuner(
+    made: list[optuna.Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial of the one before is told as it ran, and those of the next one run on."""
+    monkeypatch.setattr(auto, "MANY", 3)
+    tuner = tuner_of("auto", PLANE, 10)[0]
+    x, y = PLANE.space.parameters
+
+    def finish(proposal: Any) -> None:
+        values = {"x": proposal.suggest(x), "y": proposal.suggest(y)}
+        tuner.tell(ended(values, values["x"]))
+
+    slow = tuner.ask()
+    for _ in range(3):
+        finish(tuner.ask())
+    following = tuner.ask()
+    assert following is not None
+    assert "tpe after 3 trials of bayes" in tuner.remark
+    first = following.suggest(x)
+    finish(slow)
+    assert sorted(t.state.name for t in made[0].trials) == ["COMPLETE"] * 4 + ["RUNNING"]
+    tuner.tell(ended({"x": first, "y": following.suggest(y)}, first))
+    assert [t.state.name for t in made[0].trials] == ["COMPLETE"] * 5
+
+
+@pytest.mark.parametrize(
+    ("ran", "others", "its"),
+    [
+        ({}, {"x": 1}, {}),
+        ({"x": 1}, {"x": 1, "y": 2}, {"x": 1}),
+        ({"x": 1, "y": 2}, {"x": 1}, {"x": 1, "y": 3}),
+        ({"x": 1, "y": 2}, {"x": 1, "y": 2, "z": 3}, {"x": 1, "y": 3}),
+        ({"x": 1, "y": 2}, {"x": 3, "y": 4}, {"x": 1}),
+    ],
+)
+def test_a_trial_is_of_the_likeliest_proposal(
+    ran: dict[str, Any], others: dict[str, Any], its: dict[str, Any]
+) -> None:
+    """It has every name drawn from it, most of its values, and no name besides."""
+    proposals = [SimpleNamespace(values=others), SimpleNamespace(values=its)]
+    distributions: dict[str, Distribution] = dict.fromkeys(ran, Int(0, 9))
+    trial = replace(ended({}), params=ran, distributions=distributions)
+    for order in (proposals, proposals[::-1]):
+        found = settle(list(order), trial)
+        assert found is not None
+        assert found.values is its
+
+
+KIND = Choice(("a", "b"))
+
+
+def ended(params: dict[str, Any], value: float | None = None) -> Trial:
+    """A trial of the tuner's, which failed unless there is a value."""
+    return Trial(
+        0,
+        TrialState.FAILED if value is None else TrialState.COMPLETE,
+        params,
+        {name: KIND if name == "kind" else Uniform(-1, 1) for name in params},
+        None if value is None else (value,),
+        {},
+        {},
+        Origin.TUNER,
+        0.0,
+        0.0,
+    )
 
 
 def test_optuna_maximises_what_is_to_be_maximised(made: list[optuna.Study]) -> None:
