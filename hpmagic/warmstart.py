@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from hpmagic.errors import OptionError, StudyNotFound
-from hpmagic.records import Direction, Objective, StudyRecord, Trial, TrialState
+from hpmagic.records import Objective, StudyRecord, Trial, TrialState
 from hpmagic.space import SearchSpace
 from hpmagic.tuners.base import EarlierStudy
 
@@ -48,7 +48,7 @@ def earlier_studies(
         fingerprint: the cell's.
         space: its search space.
         objectives: what it optimises; an earlier study counts for the first.
-        without: the run of the study that is resumed, which needs no reminding.
+        without: the run of the study that is resumed: its trials count as its own, and once.
 
     Raises:
         OptionError: there is no study of that name, or it shares no hyperparameter.
@@ -61,6 +61,12 @@ def earlier_studies(
             record = read_study(wanted)
         except StudyNotFound as error:
             raise OptionError(f"--warm-start: {error}") from None
+        if record.run_id == without:
+            said = f"study {record.info.name} is this one, which has its own trials anyway"
+            return WarmStart(remark=f"warm start: {said}")
+        if not _as_earlier(record, objectives[0]).trials:
+            said = f"study {record.info.name} has no complete trial to learn from"
+            return WarmStart(remark=f"warm start: {said}")
         shared = _shared(record, space)
         if not shared:
             names = ", ".join(dict.fromkeys(n for t in record.trials for n in t.params))
@@ -142,12 +148,18 @@ def _taken(
 
 
 def _as_earlier(record: StudyRecord, objective: Objective) -> EarlierStudy:
-    """Its trials with a value, that of the objective of the same name first."""
-    objectives = record.info.objectives or (Objective(objective.name, Direction.MINIMIZE),)
+    """Its trials with a value: that of the objective of the same name, else that of the first.
+
+    Which values of a metric of the same name are good is for this study to say.
+    """
+    objectives = record.info.objectives or (objective,)
     place = next((i for i, o in enumerate(objectives) if o.name == objective.name), 0)
     trials = [_with_value(trial, place) for trial in record.trials[-_MOST_TRIALS:]]
+    same = objectives[place].name == objective.name
     return EarlierStudy(
-        record.info.name, tuple(t for t in trials if t is not None), objectives[place]
+        record.info.name,
+        tuple(t for t in trials if t is not None),
+        objective if same else objectives[place],
     )
 
 

@@ -146,6 +146,43 @@ def test_the_best_points_are_put_into_the_ranges_of_now():
     assert all(unit != UNKNOWN for point in points for unit in point.values())
 
 
+def test_the_best_points_are_put_among_the_options_of_now():
+    """Of a range that became a choice only what is listed has a place, the rest is as written."""
+    program = Program(
+        space_of(
+            Parameter("rate", LogUniform(1e-4, 0.1), default=0.01),
+            Parameter("count", Int(1, 5000), default=2),
+            Parameter("part", Uniform(0, 1), default=0.5),
+        ),
+        lambda cell: abs(cell("rate") - 0.02) + cell("count") + cell("part"),
+    )
+    tries = [{"rate": 0.02, "count": 7, "part": 0.25}]
+    trials = study_of(program, "manual", tries=tries).record.trials
+    columns = [
+        Column.of("rate", Choice((0.1, 0.01))),
+        Column.of("count", Choice((1, 2))),
+        Column.of("part", Choice(("a", "b"))),
+    ]
+    written = {"rate": 0.25, "count": 0.25, "part": 0.75}
+    points = first_points([EarlierStudy("before", trials, LOSS[0])], columns, written, 2)
+    assert points == [
+        {"rate": 0.75, "count": 0.75, "part": 0.75},
+        {"rate": 0.25, "count": 0.25, "part": 0.75},
+    ]
+
+
+def test_an_expectation_knows_nothing_of_what_became_another_kind():
+    """A range that is a choice by now, or the reverse, is like a name that is not there yet."""
+    first = [Column.of("x", Uniform(0, 1)), Column.of("kind", Choice(("a", "b", "c")))]
+    turned = [Column.of("x", Choice(("a", "b"))), Column.of("kind", Uniform(0, 1))]
+    trials = study_of(Program(SPACE, bowl), "random", 12).record.trials
+    belief = Expectation.of(EarlierStudy("before", trials, LOSS[0]), first)
+    assert belief is not None
+    rows = [{"x": 0.25, "kind": 0.2}, {"x": 0.75, "kind": 0.9}, {"x": UNKNOWN, "kind": 0.5}]
+    nothing = belief(Points.of([{}], []), [])
+    assert belief(Points.of(rows, turned), turned) == pytest.approx(np.repeat(nothing, 3))
+
+
 CELL = """\
 lr = 0.1  # tune: loguniform(1e-4, 1)
 depth = 3  # tune: int(1, 8)
@@ -190,6 +227,44 @@ def test_a_warm_start_goes_along_with_a_resumption(store):
     assert "of teacher" in warm_remark(study)
     assert "of pupil" not in warm_remark(study)
     assert len({tuple(t.params.values()) for t in study.record.trials}) == 9
+
+
+def test_a_metric_is_read_in_the_direction_of_now(store):
+    """What was worst when the metric was minimised is tried first when it is maximised."""
+    teacher = tune(CELL, "random", study="teacher")
+    worst = max(teacher.record.trials, key=lambda t: t.value)
+    pupil = tune(CELL.replace("minimize", "maximize"), warm_start="teacher", trials=2)
+    assert pupil.record.trials[1].params == worst.params
+
+
+def test_another_metric_keeps_its_own_direction(store):
+    """What was best for it is tried first, whichever way the metric of now goes."""
+    teacher = tune(CELL, "random", study="teacher")
+    other = CELL.replace("loss =", "score =").replace("minimize", "maximize")
+    pupil = tune(other, warm_start="teacher", trials=2)
+    assert dict(pupil.record.trials[1].params) == teacher.best.params
+
+
+def test_a_study_without_a_complete_trial_teaches_nothing(store):
+    """A remark says so, and `auto` chooses as without it; names in common do not matter."""
+    with pytest.raises(RuntimeError):
+        tune(CELL.replace("loss =", "raise RuntimeError\nloss ="), "random", study="broken")
+    study = tune(CELL, "auto", trials=2, warm_start="broken")
+    said = "warm start: study broken has no complete trial to learn from"
+    assert warm_remark(study) == said
+    assert any(r.startswith("auto: qmc") for r in study.record.info.remarks)
+    assert warm_remark(tune(OTHER, trials=2, warm_start="broken")) == said
+
+
+def test_a_study_that_goes_on_is_not_its_own_teacher(store):
+    """Named itself, it is resumed as without a teacher, and a remark says so."""
+    first = tune(CELL, "random", study="pupil", trials=2)
+    for named in ("pupil", first.run_id):
+        options = {"study": "pupil", "fresh": False, "resume": True}
+        study = tune(CELL, "auto", warm_start=named, trials=2, **options)
+        said = "warm start: study pupil is this one, which has its own trials anyway"
+        assert warm_remark(study) == said
+        assert any(r.startswith("auto: qmc") for r in study.record.info.remarks)
 
 
 @pytest.mark.slow

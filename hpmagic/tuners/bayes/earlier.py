@@ -38,7 +38,7 @@ class Expectation:
         shared = {
             column.name
             for column in columns
-            if column.name in before and before[column.name].ordered is column.ordered
+            if column.name in before and _alike(column, before[column.name])
         }
         trials = [
             replace(t, params={n: v for n, v in t.params.items() if n in shared})
@@ -52,7 +52,8 @@ class Expectation:
         units, active = [], []
         for before in self.surrogate.columns:
             index = place.get(before.name)
-            if index is None:  # its distribution is known only while the cell runs
+            # Its distribution is known only while the cell runs, and may turn into another kind.
+            if index is None or not _alike(columns[index], before):
                 units.append(np.full(len(points), 0.5))
                 active.append(np.zeros(len(points), dtype=bool))
                 continue
@@ -82,6 +83,11 @@ def first_points(
     return found[:count]
 
 
+def _alike(column: Column, other: Column) -> bool:
+    """Whether two columns of one name are the same hyperparameter: a category is not a number."""
+    return column.ordered is other.ordered
+
+
 def _ranked(study: EarlierStudy) -> list[Trial]:
     """Complete trials, the best first."""
     complete = [t for t in study.trials if t.state is TrialState.COMPLETE and t.values]
@@ -108,7 +114,8 @@ def _translated(units: Array, column: Column, other: Column) -> Array:
         stops = np.linspace(0.0, 1.0, _STOPS) if column.levels is None else column.levels
         theirs = [other.unit(column.value(float(stop))) for stop in stops]
         return np.asarray(np.interp(units, stops, theirs))
-    assert column.levels is not None
+    if column.levels is None:  # of a continuum only values that the other lists have a place there
+        return np.array([other.unit(column.value(float(unit))) for unit in units])
     theirs = [_same_option(column, float(level), other) for level in column.levels]
     nearest = np.abs(units[:, None] - column.levels).argmin(axis=1)
     known = units != UNKNOWN
