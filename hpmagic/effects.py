@@ -95,8 +95,8 @@ def importances(trials: Sequence[Trial], objective: Objective, index: int = 0) -
         t for t in trials if t.state is TrialState.COMPLETE and t.values and len(t.values) > index
     ]
     if len(complete) > _MOST_TRIALS:
-        stride = len(complete) / _MOST_TRIALS
-        complete = [complete[int(i * stride)] for i in range(_MOST_TRIALS)]
+        costs = [objective.direction.sign * t.values[index] for t in complete if t.values]
+        complete = [complete[i] for i in _spread(costs, _MOST_TRIALS)]
     if len(complete) < FEWEST:
         return None
     varying = _varying(complete)
@@ -107,6 +107,16 @@ def importances(trials: Sequence[Trial], objective: Objective, index: int = 0) -
         return None
     with one_thread():
         return _effects(surrogate, np.random.default_rng(0))
+
+
+def _spread(costs: Sequence[float], most: int) -> list[int]:
+    """Indices of an even sample, with the best in the place of the one before it."""
+    stride = len(costs) / most
+    chosen = [int(i * stride) for i in range(most)]
+    best = min(range(len(costs)), key=costs.__getitem__)
+    if best not in chosen:
+        chosen[int(best / stride)] = best
+    return chosen
 
 
 def _effects(surrogate: Surrogate, rng: np.random.Generator) -> Importance:
@@ -122,12 +132,18 @@ def _effects(surrogate: Surrogate, rng: np.random.Generator) -> Importance:
     columns, names = surrogate.columns, [column.name for column in surrogate.columns]
     dimensions = len(columns)
     standardised = functions(surrogate, _DRAWS, rng)
-    lowest, highest = float(surrogate.costs.min()), surrogate.scale.cap
+    lowest = float(surrogate.costs.min())
+    highest = min(surrogate.scale.cap, float(np.finfo(float).max))
+    half = highest / 2 - lowest / 2
 
     def drawn(points: Points) -> Array:
-        """In the objective's own unit, where what adds up adds up; disasters are cut off."""
-        costs = surrogate.scale.inverse(standardised(points))
-        return np.clip(costs, lowest - (highest - lowest), highest)
+        """Costs, among which what adds up adds up; disasters are cut off.
+
+        The best of the trials is at 0 and the cut at 2: floors of variances need no unit.
+        """
+        with np.errstate(over="ignore"):
+            costs = surrogate.scale.inverse(standardised(points))
+            return np.clip(costs / half - lowest / half, -2.0, 2.0)
 
     halves = qmc.Sobol(2 * dimensions, rng=rng).random(_SAMPLES)
     halves = np.stack([columns[i % dimensions].snap(u) for i, u in enumerate(halves.T)], axis=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import simulated
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hpmagic.display.edges import edge_advice
@@ -51,6 +53,7 @@ def kinds(record):
     return [finding.kind for finding in findings(record)]
 
 
+UNITS = [-1000, -60, -26, 40, 540, 1000]
 SQUARE = {"x": Uniform(-1, 1), "y": Uniform(-1, 1), "z": Uniform(-1, 1)}
 
 
@@ -61,6 +64,57 @@ def test_x_squared_matters_more_than_a_tenth_of_y():
     assert found.shares["x"] > 0.8
     assert sum(found.shares.values()) == pytest.approx(1)
     assert found.clear
+
+
+@pytest.mark.parametrize("power", UNITS)
+def test_the_unit_of_the_objective_does_not_change_what_matters(power):
+    """Shares, pairs and ends are those of the same objective in ones."""
+
+    def function(p):
+        return (p["x"] - 0.3) ** 2 + 0.1 * p["y"] + p["x"] * p["y"]
+
+    plain = trials_of(function, SQUARE, 30)
+    scaled = [replace(t, values=(math.ldexp(t.values[0], power),)) for t in plain]
+    expected, found = importances(plain, LOSS), importances(scaled, LOSS)
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert found.shares == pytest.approx(expected.shares)
+    assert found.fit == pytest.approx(expected.fit)
+    assert found.ends == expected.ends
+    for pair, effect in expected.together.items():
+        assert found.together[pair].share == pytest.approx(effect.share)
+
+
+def test_an_objective_next_to_the_largest_float_has_its_shares():
+    """Where the cut for disasters is beyond all floats."""
+    found = importances(
+        trials_of(lambda p: 1.7e308 * (0.9 * p["x"] + 0.1 * p["y"]), SQUARE, 30), LOSS
+    )
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert found.shares["x"] > 0.8
+
+
+def test_a_small_objective_is_not_called_flat():
+    """A loss of a hundred-millionth depends on x no less than a loss of one."""
+    found = findings(record_of(trials_of(lambda p: 1e-8 * p["x"] ** 2, SQUARE, 30)))
+    said = {f.kind: f.names for f in found}
+    assert said["importance"] == ("x",)
+    assert "x" not in said["flat"]
+
+
+@pytest.mark.parametrize("place", [151, 299])
+def test_the_best_of_many_trials_is_among_those_that_are_explained(place):
+    """The line that `ends` speaks of goes through it: z was reached there, and is on the line."""
+    table = {"kind": Choice(("a", "b")), "x": Uniform(0, 1), "z": Uniform(0, 1)}
+    trials = trials_of(lambda p: p["x"] + 2 * (p["kind"] == "b"), table, 300)
+    trials = [
+        replace(t, params={"kind": "a", "x": t.params["x"]}) if t.params["kind"] == "a" else t
+        for t in trials
+    ]
+    params = {"kind": "b", "x": 0.5, "z": 0.5}
+    trials[place] = replace(trials[place], params=params, values=(-1.0,))
+    found = importances(trials, LOSS)
+    assert found.trials == 150
+    assert "z" in found.ends
 
 
 def test_one_disaster_does_not_explain_everything():
@@ -213,6 +267,18 @@ def test_importance_leaves_the_global_random_state_alone():
         (Int(16, 256, log=True), 256, "top", "int(64, 1024, log=True)"),
         (Int(2, 10), 10, "top", "int(6, 14)"),
         (Int(10, 100, step=10), 100, "top", "int(60, 150, step=10)"),
+        (Int(30, 100, step=10), 30, "bottom", "int(10, 70, step=10)"),
+        (Int(-(10**12), 0), -(10**12), "bottom", "int(-1500000000000, -500000000000)"),
+        (Uniform(1000, 1001), 1001.0, "top", "uniform(1000.5, 1001.5)"),
+        (Uniform(1000, 2000), 2000.0, "top", "uniform(1500, 2500)"),
+        (Uniform(0.5, 0.502), 0.502, "top", "uniform(0.501, 0.503)"),
+        (Uniform(12345, 12399), 12399.0, "top", "uniform(12370, 12426)"),
+        (Uniform(0.1, 0.3), 0.1, "bottom", "uniform(0, 0.2)"),
+        (Uniform(0, 3, step=1), 3.0, "top", "uniform(2, 5, step=1)"),
+        (Uniform(0.3, 0.9, step=0.1), 0.3, "bottom", "uniform(0, 0.6, step=0.1)"),
+        (Uniform(0.25, 0.85, step=0.1), 0.25, "bottom", "uniform(0.05, 0.55, step=0.1)"),
+        (LogUniform(1e-100, 1e100), 1e100, "top", "loguniform(1, 1e200)"),
+        (LogUniform(1, 1.5), 1.5, "top", "loguniform(1.2, 1.8)"),
     ],
 )
 def test_a_best_value_at_the_edge_gets_a_range_around_it(distribution, value, end, instead):
@@ -239,18 +305,111 @@ def test_natural_ends_and_inner_values_get_no_advice(distribution, value):
     assert edge_advice(distribution, value) is None
 
 
-@given(
-    st.floats(1e-6, 1e3), st.floats(3.0, 1e6), st.booleans(), st.sampled_from([LogUniform, Uniform])
+@pytest.mark.parametrize(
+    ("distribution", "value"),
+    [
+        (LogUniform(1e-200, 1e200), 1e200),
+        (LogUniform(1e-200, 1e200), 1e-200),
+        (LogUniform(1e300, math.nextafter(1e300, math.inf)), 1e300),
+        (Uniform(0, 1.7e308), 1.7e308),
+        (Uniform(0, 1.7e308, step=1e307), 1.7e308),
+        (Int(1, 2**53), 2**53),
+        (Int(1, 2**50, log=True), 2**50),
+        (Int(10, 100, step=10), 10),
+    ],
 )
-def test_advice_can_be_written_as_it_stands(low, ratio, top, kind):
-    """The range is legal and holds the value that was best."""
-    distribution = kind(low, low * ratio)
-    value = distribution.high if top else distribution.low
+def test_an_end_with_no_numbers_beyond_it_gets_no_advice(distribution, value):
+    """Neither infinity nor zero, nor what `int` does not take."""
+    assert edge_advice(distribution, value) is None
+
+
+def written(advice):
+    """The distribution that a person who follows the advice gets."""
+    return eval(advice[1], {"loguniform": LogUniform, "uniform": Uniform, "int": Int})
+
+
+@st.composite
+def wide_ranges(draw):
+    """Of every size that people type."""
+    low, ratio = draw(st.floats(1e-6, 1e3)), draw(st.floats(3.0, 1e6))
+    return draw(st.sampled_from([LogUniform, Uniform]))(low, low * ratio)
+
+
+@st.composite
+def narrow_ranges(draw):
+    """Narrow beside where they are."""
+    low = draw(st.floats(1e-3, 1e12)) * draw(st.sampled_from([1, -1]))
+    width = abs(low) * 10.0 ** draw(st.floats(-12, 0))
+    if low > 0 and draw(st.booleans()):
+        return LogUniform(low, low + width)
+    return Uniform(low, low + width)
+
+
+@st.composite
+def huge_ranges(draw):
+    """Up to everything that a float can be."""
+    low, high = sorted(draw(st.tuples(st.floats(-307, 307), st.floats(-307, 307))))
+    return draw(st.sampled_from([LogUniform, Uniform]))(10.0**low, 10.0**high)
+
+
+@st.composite
+def stepped_ranges(draw):
+    """Decimal lattices that begin anywhere."""
+    decimals = draw(st.integers(-3, 6))
+    start = draw(st.integers(-500, 500) | st.integers(-(10**6), 10**6))
+    step = draw(st.integers(1, 500))
+    stop = start + draw(st.integers(3, 1000)) * step
+    low, high, step = (float(f"{n}e{-decimals}") for n in (start, stop, step))
+    return Uniform(low, high, step=step)
+
+
+@st.composite
+def whole_ranges(draw):
+    """Integers of every size, with steps or logarithmic."""
+    size = 2 ** draw(st.integers(3, 53))
+    low, high = sorted(draw(st.tuples(*[st.integers(-size, size)] * 2)))
+    if draw(st.booleans()):
+        return Int(max(low, 1), max(high, 1), log=True)
+    return Int(low, high, step=draw(st.integers(1, max(1, (high - low) // 3))))
+
+
+@given(
+    st.one_of(wide_ranges(), narrow_ranges(), huge_ranges(), stepped_ranges(), whole_ranges()),
+    st.sampled_from([0.0, 0.01, 0.99, 1.0]),
+)
+def test_advice_can_be_written_as_it_stands(distribution, unit):
+    """The range is legal, has the best value inside, and keeps the old range's lattice."""
+    value = distribution.from_unit(unit)
     advice = edge_advice(distribution, value)
-    if advice is not None:
-        words = {"loguniform": LogUniform, "uniform": Uniform}
-        again = eval(advice[1], words)
-        assert again.contains(value)
+    if advice is None:
+        return
+    again = written(advice)
+    assert type(again) is type(distribution)
+    assert again.contains(value)
+    assert again.low < value < again.high
+    assert again.low < distribution.low or again.high > distribution.high
+    assert getattr(again, "log", False) == getattr(distribution, "log", False)
+    step = getattr(distribution, "step", None)
+    assert getattr(again, "step", None) == step
+    if step is not None:
+        low, before, apart = (Fraction(repr(n)) for n in (again.low, distribution.low, step))
+        assert (low - before) % apart == 0
+
+
+@given(narrow_ranges())
+def test_advice_goes_as_far_beyond_the_end_as_it_says(distribution):
+    """Rounding is small beside the width, whatever the range is wide beside its place."""
+    low, high = distribution.low, distribution.high
+    assume(high != 1)  # the end of a fraction
+    advice = edge_advice(distribution, high)
+    if high - low < 1e-10 * abs(low) and advice is None:
+        return  # next to the end of what a float can tell apart
+    if isinstance(distribution, Uniform):
+        assert written(advice).high - high == pytest.approx((high - low) / 2, rel=0.2)
+    else:
+        ratio = math.log(high) - math.log(low)
+        gone = math.log(written(advice).high) - math.log(high)
+        assert gone == pytest.approx(ratio / 2, rel=0.3)
 
 
 def test_edge_is_found_in_a_study():
