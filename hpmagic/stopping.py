@@ -131,7 +131,7 @@ def regret_bound(trials: Sequence[Trial], objective: Objective) -> tuple[float, 
     from hpmagic.tuners.bayes.surrogate import Surrogate, one_thread
 
     surrogate = Surrogate.of_trials(trials, objective, others=_MEMBERS)
-    if surrogate is None:
+    if surrogate is None or not surrogate.scale.spread:
         return math.inf, 0.0
     seen, dimensions = surrogate.points, len(surrogate.columns)
     steps = len(seen)

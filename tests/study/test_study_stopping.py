@@ -149,6 +149,20 @@ def test_noise_is_its_own_tolerance():
     assert 0.15 < regret_bound(result.record.trials, LOSS[0])[1] < 0.6
 
 
+def test_trials_that_are_all_equal_bound_nothing():
+    """They say nothing about what is elsewhere."""
+    flat = replace(PLANE, body=lambda cell: 0.5 + 0 * (cell("x") + cell("y")))
+    assert regret_bound(study_of(flat, "random", 20).record.trials, LOSS[0])[0] == math.inf
+
+
+def test_a_plateau_with_worse_places_is_known_as_such():
+    """Most trials equal the best; a bound of 0 would say that nothing else can be there."""
+    steps = replace(PLANE, body=lambda cell: 0.5 + (cell("x") > 0.7) + 0 * cell("y"))
+    trials = study_of(steps, "random", 25, default=False).record.trials
+    assert sum(t.value == 0.5 for t in trials) > 19
+    assert 0 < regret_bound(trials, LOSS[0])[0] < math.inf
+
+
 def test_places_where_trials_fail_are_not_hoped_for():
     """Half of the space fails, and does not keep the bound open."""
 

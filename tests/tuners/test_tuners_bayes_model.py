@@ -16,8 +16,10 @@ from hpmagic.tuners.bayes.activity import Activity
 from hpmagic.tuners.bayes.encoding import UNKNOWN, Column, Inputs, Points, features
 from hpmagic.tuners.bayes.evidence import Evidence, Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
+from hpmagic.tuners.bayes.observations import Observation, in_order_of_drawing
 from hpmagic.tuners.bayes.process import GaussianProcess
-from hpmagic.tuners.bayes.targets import standardised
+from hpmagic.tuners.bayes.surrogate import Surrogate
+from hpmagic.tuners.bayes.targets import Scale, standardised
 
 DISTRIBUTIONS = [
     Uniform(-2, 3),
@@ -68,10 +70,19 @@ def test_numbers_of_a_choice_are_put_in_order():
         (Int(1, 4), 99, 1.0),
         (Choice(("a", "b")), "c", UNKNOWN),
         (Choice((10, 20, 30)), 99, 5 / 6),
+        (Int(1, 4), None, UNKNOWN),
+        (Uniform(0, 1), "much", UNKNOWN),
+        (Uniform(0, 1), math.nan, UNKNOWN),
+        (Uniform(0, 1), math.inf, 1.0),
+        (Uniform(0, 9, step=1), -math.inf, 0.0),
+        (Int(1, 4), math.inf, 1.0),
+        (Normal(0, 1), -math.inf, 0.0),
+        (Uniform(0, 1), 10**400, 1.0),
+        (Uniform(0, 1), -(10**400), 0.0),
     ],
 )
 def test_a_value_outside_the_range_lies_at_its_end(distribution, value, unit):
-    """A default may lie anywhere; the model sees the nearest end, or an unknown category."""
+    """A default may lie anywhere; what is no number, or not listed, has no place."""
     assert Column.of("x", distribution).unit(value) == pytest.approx(unit)
 
 
@@ -128,6 +139,36 @@ def test_a_loop_over_an_integer_is_learned():
     assert activity.predict(units).tolist() == [[True, True] + [False] * 3, [True] * 5]
 
 
+def test_what_a_failed_trial_did_not_come_to_draw_is_no_branch():
+    """Where others went on from the same values; where none did, it may be out of reach."""
+    columns = [Column.of("kind", Choice(("a", "b"))), Column.of("x", Uniform(0, 1))]
+    rows = [{"kind": 0.25}, {"kind": 0.25, "x": 0.1}, {"kind": 0.75, "x": 0.4}]
+    units = np.array([[0.25, 0.5], [0.75, 0.5]])
+    failed = np.array([True, False, False])
+    activity = Activity.learn(Points.of(rows, columns), columns, failed)
+    assert activity.always.tolist() == [True, True]
+    assert activity.predict(units)[:, 1].tolist() == [True, True]
+    rows[1]["kind"] = 0.75
+    activity = Activity.learn(Points.of(rows, columns), columns, failed)
+    assert activity.predict(units)[:, 1].tolist() == [False, True]
+
+
+def test_columns_come_in_the_order_in_which_trials_draw():
+    """A function may stand above what decides whether it is called; where trials agree with what
+    is written, or with nothing, it stays."""
+    columns = [Column.of(name, Uniform(0, 1)) for name in "abcd"]
+
+    def names(*orders):
+        told = [Observation(dict.fromkeys(order, 0.5), 1.0) for order in orders]
+        return "".join(c.name for c in in_order_of_drawing(columns, told))
+
+    assert names("abcd", "acd", "bd") == "abcd"
+    assert names("cab", "cd") == "cabd"
+    assert names("dc", "ab") == "abdc"
+    assert names("ab", "ba") == "abcd"
+    assert names("e", "") == "abcd"
+
+
 def test_no_points_have_no_activity():
     """An empty table is predicted to an empty table."""
     columns = [Column.of("kind", Choice(("a", "b"))), Column.of("x", Uniform(0, 1))]
@@ -143,6 +184,20 @@ def test_standardised_costs_keep_their_order_and_stay_small(costs):
     order = np.argsort(costs, kind="stable")
     assert (np.diff(result[order]) >= -1e-9).all()
     assert abs(result.mean()) < 1e-6
+
+
+@pytest.mark.parametrize("size", [5e-300, 1e-13, 1.0, 1e160, 1e300])
+def test_the_unit_of_costs_does_not_matter(size):
+    """Neither tiny nor huge ones are taken to be equal."""
+    costs = np.array([0.1, 0.5, 0.2, 0.9, 0.4])
+    assert standardised(costs * size) == pytest.approx(standardised(costs), abs=1e-5)
+    scale = Scale.of(costs * size)
+    assert scale.inverse(scale.forward(costs * size)) == pytest.approx(costs * size)
+
+
+def test_costs_of_which_most_equal_the_best_are_not_all_equal():
+    """On a plateau it is known where it is worse."""
+    assert (standardised(np.array([1.0] * 9 + [2.0])) > 0).tolist() == [False] * 9 + [True]
 
 
 def test_equal_costs_say_nothing():
@@ -215,6 +270,20 @@ def test_log_expected_improvement_tells_hopeless_points_apart():
     values = log_expected_improvement(np.logspace(1, 12, 50), np.ones(50), 0.0)
     assert np.isfinite(values).all()
     assert (np.diff(values) < 0).all()
+
+
+def test_a_value_that_was_not_drawn_is_no_reason_for_a_failure():
+    """Four trials broke down before they drew x, among six that went on from the same value."""
+    columns = [Column.of("kind", Choice(("a", "b"))), Column.of("x", Uniform(0, 1))]
+    went_on = [{"kind": 0.25, "x": x} for x in (0.05, 0.2, 0.35, 0.65, 0.8, 0.95)]
+    told = [Observation(units, units["x"]) for units in went_on]
+    told += [Observation({"kind": 0.25}, None)] * 4
+    surrogate = Surrogate.fit(told, columns, np.random.default_rng(0))
+    safe = Feasibility.of(surrogate)
+    assert safe is not None
+    units = np.array([[0.25, x] for x in (0.2, 0.5, 0.8)])
+    low, middle, high = safe.log_probability(surrogate.inputs(surrogate.complete(units)))
+    assert middle > min(low, high) - 0.1
 
 
 def test_points_like_those_that_failed_are_unlikely_to_give_a_value():

@@ -227,6 +227,59 @@ def test_failures_are_avoided():
     assert min(values(trials)) < 5.1
 
 
+@pytest.mark.slow
+def test_a_hyperparameter_above_its_condition_is_searched():
+    """A function is written first and called, if at all, once its condition is drawn."""
+    depth = Parameter("depth", Int(1, 1000), conditional=True)
+    kind, x = Parameter("kind", Choice(("a", "b", "c"))), Parameter("x", Uniform(0, 1))
+
+    def cell(suggest: Callable[[str], Any]) -> float:
+        loss = ((suggest("depth") - 700) / 1000) ** 2 if suggest("kind") == "a" else 0.3
+        return float(loss + 0.001 * suggest("x"))
+
+    bench = Bench(depth, kind, x, seed=2)
+    bench.tell({"kind": "c", "x": 0.5}, 0.3005, Origin.DEFAULT)
+    deep = [t.params["depth"] for t in bench.run(cell, 24) if "depth" in t.params][-6:]
+    assert sum(abs(value - 700) <= 20 for value in deep) >= 4
+
+
+def test_a_default_that_is_no_number_has_no_place_in_the_model():
+    """``None`` for 'no limit' is not the bottom of the range."""
+    bench = Bench(Parameter("depth", Int(1, 32)), Parameter("x", Uniform(0, 1)))
+
+    def cell(suggest: Callable[[str], Any]) -> float:
+        return -suggest("depth") / 32 + 0.1 * suggest("x")
+
+    bench.tell({"depth": None, "x": 0.5}, -0.95, Origin.DEFAULT)
+    late = [t.params["depth"] for t in bench.run(cell, 12)[8:]]
+    assert sum(depth >= 28 for depth in late) >= 4
+
+
+def test_first_points_lie_in_the_range_where_the_default_is_no_number():
+    """With branches they are drawn near the default, if that has a place."""
+    optional = Parameter("gamma", Uniform(0, 1), conditional=True)
+    bench = Bench(Parameter("depth", Int(1, 32)), optional)
+    bench.tell({"depth": None}, 1.0, Origin.DEFAULT)
+    depths = [t.params["depth"] for t in bench.run(lambda suggest: suggest("depth") * 1.0, 5)[1:]]
+    assert len(set(depths)) >= 4
+
+
+def test_a_trial_that_drew_nothing_takes_no_place():
+    """It failed before its first draw; the middle of the ranges is still to come."""
+    bench = Bench(*(Parameter(name, Uniform(0, 1)) for name in "xy"))
+    bench.tell({}, None, Origin.DEFAULT)
+    params, _ = bench.draw(bench.tuner.ask(), lambda suggest: suggest("x") + suggest("y"))
+    assert params == {"x": 0.5, "y": 0.5}
+
+
+def test_integers_that_no_float_holds_are_categories():
+    """They are proposed like any other option."""
+    huge = 10**400
+    bench = Bench(Parameter("n", Choice((1, 2, huge))), Parameter("x", Uniform(0, 1)))
+    trials = bench.run(lambda suggest: suggest("x") + (suggest("n") != huge), 12)
+    assert sum(t.params["n"] == huge for t in trials) >= 5
+
+
 def test_a_study_in_which_everything_fails_goes_on():
     """Failures alone are no model, and no error."""
     trials = Bench(*PLANE).run(lambda suggest: suggest("x") and None, 12)

@@ -21,6 +21,7 @@ from hpmagic.tuners.bayes.encoding import Array, Column, Flags, Points
 __all__ = ["Activity"]
 
 _NOT_REACHED = -1.0
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,26 @@ class Activity:
         return ~self.always & ~self.never
 
     @classmethod
-    def learn(cls, seen: Points, columns: Sequence[Column]) -> Activity:
-        """Rules from trials. What no trial reached is taken to be out of reach."""
-        always, never = seen.active.all(axis=0), ~seen.active.any(axis=0)
+    def learn(
+        cls, seen: Points, columns: Sequence[Column], failed: Flags | None = None
+    ) -> Activity:
+        """Rules from trials. What no trial reached is taken to be out of reach.
+
+        What a ``failed`` trial did not reach it might have reached, where another one went on from
+        the same values.
+        """
+        known = np.ones_like(seen.active)
+        failed = np.zeros(len(seen), dtype=bool) if failed is None else failed
+        for index in np.flatnonzero(failed):
+            drawn, others = seen.active[index], seen.take(~failed)
+            same = others.active & (np.abs(others.units - seen.units[index]) < _SAME)
+            if (same | ~drawn).all(axis=1).any():
+                known[index] = drawn
+        always = (seen.active | ~known).all(axis=0) & seen.active.any(axis=0)
+        never = ~seen.active.any(axis=0)
         mixed = map(int, np.flatnonzero(~always & ~never))
-        return cls(
-            np.asarray(always),
-            np.asarray(never),
-            tuple((index, _rule(index, seen, columns)) for index in mixed),
-        )
+        rules = tuple((i, _rule(i, seen.take(known[:, i]), columns)) for i in mixed)
+        return cls(np.asarray(always), np.asarray(never), rules)
 
     def predict(self, units: Array) -> Flags:
         """Flags for rows of units; a hyperparameter depends on earlier ones only."""

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 UNKNOWN = -1.0
-"""The unit of a category that the distribution does not list, such as an odd default."""
+"""The unit of a value that has no place: a category that is not listed, no number on a range."""
 
 _ANGLE = math.pi / 2
 _MOST_LEVELS = 1024
@@ -75,15 +75,26 @@ class Column:
     def unit(self, value: Any) -> float:
         """Where ``value`` lies in [0, 1]; at the nearer end when it lies outside the range.
 
-        A category that is not listed gives `UNKNOWN`.
+        A category that is not listed gives `UNKNOWN`, and so does on a range what is no number.
+
+        >>> from hpmagic.distributions import Int
+        >>> depth = Column.of("depth", Int(1, 32))
+        >>> depth.unit(None), depth.unit(float("inf"))
+        (-1.0, 1.0)
         """
         if isinstance(self.distribution, Choice):
             return self._unit_of_option(value)
         try:
-            unit = self.distribution.to_unit(value)
-        except (ValueError, TypeError, OverflowError, ArithmeticError):
+            if math.isnan(value):
+                return UNKNOWN
+            unit = float(self.distribution.to_unit(value))
+        except TypeError:
+            return UNKNOWN
+        except OverflowError:  # too large, either way
+            return 1.0 if value > 0 else 0.0
+        except (ValueError, ArithmeticError):  # the logarithm of what is not positive
             return 0.0
-        return min(max(unit, 0.0), 1.0) if math.isfinite(unit) else 0.5
+        return min(max(unit, 0.0), 1.0) if math.isfinite(unit) else float(value > 0)
 
     def value(self, unit: float) -> Any:
         """The value at ``unit``."""
@@ -210,4 +221,9 @@ def features(points: Points, columns: Sequence[Column], conditional: Flags) -> I
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        )
+    except OverflowError:  # an integer that no float can hold
+        return False

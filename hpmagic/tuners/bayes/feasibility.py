@@ -4,13 +4,16 @@ A failed trial has no value, and none is made up for it. Instead a second Gaussi
 to 'failed' (+1) and 'did not fail' (-1) by least squares, and squashed to a probability (Rasmussen
 and Williams 2006, section 6.5). What a point is worth is multiplied by its probability of giving a
 value at all (Gelbart, Snoek and Adams, "Bayesian Optimization with Unknown Constraints", UAI 2014).
+
+A trial may fail before it has drawn everything. What it did not draw is no reason for its failure,
+and must not look like one: it is given the values that other trials had there.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hpmagic.tuners.bayes.encoding import Array, Flags, Inputs
+from hpmagic.tuners.bayes.encoding import Array, Flags, Inputs, Points
 from hpmagic.tuners.bayes.evidence import Evidence, Hyper
 from hpmagic.tuners.bayes.process import GaussianProcess
 from hpmagic.tuners.bayes.surrogate import Surrogate
@@ -40,7 +43,9 @@ class Feasibility:
         if not surrogate.lost.any():
             return None
         newest = slice(-_NEWEST, None)
-        return cls(surrogate.inputs(surrogate.told.take(newest)), surrogate.lost[newest])
+        told, failed = surrogate.told.take(newest), surrogate.lost[newest]
+        gone_on = _gone_on(told, failed, surrogate.activity.predict(told.units))
+        return cls(surrogate.inputs(gone_on), failed)
 
     def log_probability(self, inputs: Inputs) -> Array:
         """The natural logarithm of the probability, at least log(0.001): no model is that sure."""
@@ -50,3 +55,15 @@ class Feasibility:
         noise = np.exp(self._process.hyper.noise)
         score = -(mean + self._centre) / np.sqrt(deviation**2 + noise + 0.1)
         return np.asarray(np.maximum(log_ndtr(score), np.log(1e-3)))
+
+
+def _gone_on(told: Points, failed: Flags, reached: Flags) -> Points:
+    """Failed trials as if they had drawn all that would have been ``reached``."""
+    units, active = told.units.copy(), told.active.copy()
+    missing = failed[:, None] & ~active & reached
+    for index in np.flatnonzero(missing.any(axis=0)):
+        others = told.units[~failed & told.active[:, index], index]
+        if len(others):
+            units[missing[:, index], index] = np.resize(others, int(missing[:, index].sum()))
+            active[missing[:, index], index] = True
+    return Points(units, active)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from hpmagic.records import Trial, TrialState
-from hpmagic.tuners.bayes.encoding import Array, Column, Flags
+from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Flags
 
-__all__ = ["Observation", "columns_of", "costs_of", "failed", "most_telling"]
+__all__ = [
+    "Observation",
+    "columns_of",
+    "costs_of",
+    "failed",
+    "in_order_of_drawing",
+    "most_telling",
+]
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,8 @@ class Observation:
     units: Mapping[str, float]
     cost: float | None
     pruned: bool = False
+    placed: bool = True
+    """Whether it has a place at all: it has not where a range was given what is no number."""
 
     @classmethod
     def of(
@@ -31,7 +41,8 @@ class Observation:
         usable = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
         known = usable and trial.values and len(trial.values) > index
         cost = sign * trial.values[index] if known and trial.values else None
-        return cls(units, cost, trial.state is TrialState.PRUNED)
+        placed = all(unit != UNKNOWN for name, unit in units.items() if columns[name].ordered)
+        return cls(units, cost, trial.state is TrialState.PRUNED, placed)
 
 
 def columns_of(trials: Sequence[Trial]) -> dict[str, Column]:
@@ -39,6 +50,33 @@ def columns_of(trials: Sequence[Trial]) -> dict[str, Column]:
     distributions = {n: d for trial in trials for n, d in trial.distributions.items()}
     names = dict.fromkeys(n for trial in trials for n in trial.params if n in trial.distributions)
     return {name: Column.of(name, distributions[name]) for name in names}
+
+
+def in_order_of_drawing(
+    columns: Sequence[Column], observations: Sequence[Observation]
+) -> list[Column]:
+    """The columns so that each comes behind those that trials drew before it.
+
+    They stay as they are where trials agree with it, or disagree with each other. A function may
+    stand above the choice that decides whether it is called: its lines are written first and drawn
+    last.
+    """
+    place = {column.name: index for index, column in enumerate(columns)}
+    before: dict[int, set[int]] = {index: set() for index in place.values()}
+    for order in {tuple(o.units) for o in observations}:
+        for one, other in pairwise(place[name] for name in order if name in place):
+            before[other].add(one)
+    if all(max(earlier, default=-1) < index for index, earlier in before.items()):
+        return list(columns)
+    found: list[Column] = []
+    while before:
+        ready = [index for index, earlier in before.items() if not earlier & before.keys()]
+        if not ready:
+            return list(columns)
+        index = min(ready)
+        del before[index]
+        found.append(columns[index])
+    return found
 
 
 def failed(observations: Sequence[Observation]) -> Flags:

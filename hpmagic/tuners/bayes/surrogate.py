@@ -24,6 +24,7 @@ from hpmagic.tuners.bayes.observations import (
     columns_of,
     costs_of,
     failed,
+    in_order_of_drawing,
     most_telling,
 )
 from hpmagic.tuners.bayes.process import GaussianProcess
@@ -82,7 +83,7 @@ class Surrogate:
         whole: bool = False,
         beliefs: Sequence[Belief] = (),
     ) -> Surrogate:
-        """Fit to trials, at least one of which has a cost.
+        """Fit to trials, at least one of which has a place and a cost.
 
         Args:
             observations: the trials; with more than 250 the best of them, the newest and an even
@@ -97,13 +98,14 @@ class Surrogate:
             whole: model bad regions as well as good ones, see `Scale.of`.
             beliefs: what earlier studies expect.
         """
+        observations = [o for o in observations if o.placed]
         told = Points.of([o.units for o in observations], columns)
         lost = failed(observations)
         costs = costs_of(observations)
         kept = most_telling(costs, _ENOUGH)
         bare = cls(
             tuple(columns),
-            Activity.learn(told, columns),
+            Activity.learn(told, columns, lost),
             Scale.of(costs[kept], whole=whole),
             told.take(np.flatnonzero(~lost)[kept]),
             costs[kept],
@@ -142,13 +144,12 @@ class Surrogate:
         columns = columns_of(trials)
         sign = objective.direction.sign
         observations = [Observation.of(trial, columns, sign, index) for trial in trials]
-        if not columns or sum(o.cost is not None for o in observations) < 2:
+        if not columns or sum(o.cost is not None and o.placed for o in observations) < 2:
             return None
+        ordered = in_order_of_drawing(list(columns.values()), observations)
         rng = np.random.default_rng(len(observations))
         with one_thread():
-            return cls.fit(
-                observations, list(columns.values()), rng, others=others, thorough=True, whole=whole
-            )
+            return cls.fit(observations, ordered, rng, others=others, thorough=True, whole=whole)
 
     @property
     def likeliest(self) -> GaussianProcess:

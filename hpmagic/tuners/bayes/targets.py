@@ -9,6 +9,7 @@ can. Both keep the order of the trials, apart from ties at the cap.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +45,12 @@ class Scale:
         """
         cap = _far_beyond(costs) if whole else _cap(costs)
         capped = np.minimum(costs, cap)
-        middle, spread = float(np.median(capped)), float(capped.std())
-        if not spread > 1e-12 * max(1.0, float(np.abs(capped).max())):
+        if capped.max() == capped.min():  # three in four are as good as the best
+            cap = float(costs.max())
+            capped = costs
+        size = _power_of_two(float(np.abs(capped).max()))  # squares of costs are to have a place
+        middle, spread = float(np.median(capped)), float((capped / size).std()) * size
+        if not spread > 1e-12 * size:
             return cls(cap, middle, 0.0)
         centred = (capped - middle) / spread
         power = _likeliest_power(centred)
@@ -93,6 +98,11 @@ def winsorised(costs: Array) -> Array:
 def yeo_johnson(values: Array) -> Array:
     """``values`` under the power transform with the likeliest exponent between -2 and 4."""
     return _power_transform(values, _likeliest_power(values))
+
+
+def _power_of_two(size: float) -> float:
+    """One that is about as large; to divide by it changes no digit."""
+    return 2.0 ** (math.frexp(size)[1] - 1) if size else 1.0
 
 
 def _cap(costs: Array) -> float:

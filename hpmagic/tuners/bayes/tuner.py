@@ -17,7 +17,7 @@ from hpmagic.tuners.bayes.encoding import UNKNOWN, Array, Column, Points
 from hpmagic.tuners.bayes.evidence import Hyper
 from hpmagic.tuners.bayes.feasibility import Feasibility
 from hpmagic.tuners.bayes.middle import MIDDLE, drawn_in, log_belief, middle
-from hpmagic.tuners.bayes.observations import Observation
+from hpmagic.tuners.bayes.observations import Observation, in_order_of_drawing
 from hpmagic.tuners.bayes.search import best_point
 from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
 
@@ -102,7 +102,7 @@ class BayesTuner:
         number = len(self._trials) + len(self._running)
         rng = np.random.default_rng([self._context.seed, _TAG, number])
         own = len(self._running) + sum(t.origin is Origin.TUNER for t in self._trials)
-        valued = sum(t.cost is not None for t in self._told)
+        valued = sum(t.cost is not None and t.placed for t in self._told)
         starts = self._starts()
         if own < len(starts) and not self._known(starts[own]):
             units = starts[own]
@@ -157,6 +157,7 @@ class BayesTuner:
         return any(
             all(abs(unit - start.get(name, unit)) < 1e-7 for name, unit in told.units.items())
             for told in self._told
+            if told.units
         )
 
     def _beliefs(self) -> list[Belief]:
@@ -200,15 +201,18 @@ class BayesTuner:
     def _written(self) -> Mapping[str, float]:
         """The units of the written values; nothing when they were not tried."""
         default = next((t for t in self._trials if t.origin is Origin.DEFAULT), None)
-        return {} if default is None else self._digest(default).units
+        if default is None:
+            return {}
+        units = self._digest(default).units
+        return {n: u for n, u in units.items() if u != UNKNOWN or not self._columns[n].ordered}
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
-        columns = list(self._columns.values())
+        columns = in_order_of_drawing(list(self._columns.values()), self._told)
         last = self._last(columns)
         surrogate = Surrogate.fit(
             self._told, columns, rng, last=last, others=_OTHERS, beliefs=self._beliefs()
         )
-        self._remember(surrogate.likeliest.hyper)
+        self._remember(columns, surrogate.likeliest.hyper)
         running = self._running_points(surrogate)
         improvement = Improvement(surrogate.committee, surrogate.inputs(running))
         safe = Feasibility.of(surrogate)
@@ -240,8 +244,9 @@ class BayesTuner:
         lengths = [self._lengths.get(column.name, 0.0) for column in columns]
         return Hyper(np.array(lengths), *self._scales)
 
-    def _remember(self, hyper: Hyper) -> None:
-        self._lengths = dict(zip(self._columns, map(float, hyper.lengths), strict=True))
+    def _remember(self, columns: Sequence[Column], hyper: Hyper) -> None:
+        names = [column.name for column in columns]
+        self._lengths = dict(zip(names, map(float, hyper.lengths), strict=True))
         self._scales = (hyper.amplitude, hyper.noise)
 
     def _running_points(self, surrogate: Surrogate) -> Points:
