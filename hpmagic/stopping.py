@@ -107,7 +107,7 @@ class RegretBound:
             return ""
         bound, noise = regret_bound(trials, self._objective)
         tolerance = noise if isinstance(self._tolerance, str) else self._tolerance
-        if not bound <= tolerance:
+        if not bound <= tolerance < math.inf:
             return ""
         if isinstance(self._tolerance, str):
             amount = f"its noise, {noise:.3g} (--tolerance {NOISE})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -99,6 +102,47 @@ def test_one_seed_gives_one_study():
     )
     assert first == again
     assert first != other
+
+
+@pytest.mark.slow
+def test_another_session_proposes_what_the_first_would_have():
+    """A fit starts from the one before, which a session that goes on has not seen."""
+    names = [f"x{i}" for i in range(5)]
+    space = [Parameter(name, Uniform(0, 1)) for name in names]
+    rng = np.random.default_rng(0)
+
+    def rough(suggest: Callable[[str], Any]) -> float:
+        x = np.array([suggest(name) for name in names])
+        ripples = 0.3 * np.sin(20 * x[0]) + 0.2 * rng.normal()
+        return float((np.square(x - 0.3) * [1, 1, 0.05, 0.05, 0.05]).sum() + ripples)
+
+    trials = Bench(*space).run(rough, 28)
+    for ran in range(6, 28):
+        later = Bench(*space)
+        for trial in trials[:ran]:
+            later.tell(trial.params, trial.values[0] if trial.values else None)
+        params, _ = later.draw(later.tuner.ask(), rough)
+        assert params == trials[ran].params
+
+
+def test_linear_algebra_has_one_thread_from_the_beginning():
+    """Also where a study is the first in its process to need any: idle threads take the cores."""
+    ours = (
+        "from hpmagic.tuners.bayes.surrogate import one_thread\n"
+        "with one_thread():\n"
+        "    import scipy.linalg, threadpoolctl\n"
+        "    print({i['num_threads'] for i in threadpoolctl.threadpool_info()"
+        " if i['user_api'] == 'blas'})"
+    )
+    command = [sys.executable, "-c", ours]
+    told = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "2"},
+    )
+    assert told.stdout.strip() == "{1}"
 
 
 def test_it_learns_from_trials_that_it_did_not_choose():

@@ -221,14 +221,18 @@ def params_of_trials(trials: Any) -> list[dict[str, Any]]:
     return [dict(trial.params) for trial in trials]
 
 
-@pytest.mark.parametrize("name", ["random", "qmc", "grid"])
-def test_a_resumed_study_is_the_study_that_was_never_interrupted(name: str) -> None:
-    """What depends on the number of the trial only comes out the same."""
-    program = PROGRAMS["branches"]
-    whole = study_of(program, name, 16, seed=3)
-    before = study_of(program, name, 16, seed=3).record.trials[:7]
-    after = study_of(program, name, 16, seed=3, before=before, limit=9)
-    assert params_of(whole)[7:] == params_of(after)
+@pytest.mark.parametrize("name", ["random", "qmc", "grid", "bayes", "auto"])
+@pytest.mark.parametrize(
+    "program", [PROGRAMS["branches"], pytest.param(PLANE, marks=pytest.mark.slow)]
+)
+def test_a_resumed_study_is_the_study_that_was_never_interrupted(
+    name: str, program: Program
+) -> None:
+    """What depends on the seed and the trials only comes out the same."""
+    whole = study_of(gridded(program), name, 18, seed=3).record.trials
+    for ran in (3, 7, 11, 14):
+        after = study_of(gridded(program), name, 18, seed=3, before=whole[:ran], limit=18 - ran)
+        assert params_of_trials(whole[ran:]) == params_of(after)
 
 
 @pytest.mark.parametrize("name", MANY)

@@ -189,6 +189,7 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def _threads() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401 - what is loaded later would not be limited
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

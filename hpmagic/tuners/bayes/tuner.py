@@ -20,6 +20,7 @@ from hpmagic.tuners.bayes.middle import MIDDLE, drawn_in, log_belief, middle
 from hpmagic.tuners.bayes.observations import Observation, in_order_of_drawing
 from hpmagic.tuners.bayes.search import best_point
 from hpmagic.tuners.bayes.surrogate import Belief, Surrogate, one_thread
+from hpmagic.tuners.turns import settle
 
 __all__ = ["BayesTuner"]
 
@@ -41,6 +42,8 @@ _FEWEST = 3
 _OTHERS = 6
 """Members of the committee beside the likeliest process."""
 _PARENTS = 5
+_REMEMBERED = 100
+"""Up to so many trials of earlier sessions the fits of then are made once more."""
 
 
 @dataclass
@@ -50,14 +53,14 @@ class _Planned:
     tuner: BayesTuner
     units: Mapping[str, float]
     rng: np.random.Generator
-    drawn: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
     def suggest(self, parameter: Parameter) -> Any:
         assert parameter.distribution is not None
         column = self.tuner.column(parameter.name, parameter.distribution)
         unit = self.units.get(parameter.name)
         value = column.value(float(self.rng.random()) if unit is None else unit)
-        self.drawn[parameter.name] = value
+        self.values[parameter.name] = value
         return value
 
 
@@ -69,7 +72,8 @@ class BayesTuner:
     trial that failed tells where trials fail. Where there are earlier studies their best points
     come first, and what they expect is part of the model.
 
-    The same seed and the same trials told give the same proposals.
+    The same seed and the same trials told one after another give the same proposals, be it in one
+    session or, up to a hundred trials, in several.
     """
 
     def __init__(self, context: TunerContext) -> None:
@@ -101,12 +105,11 @@ class BayesTuner:
     def ask(self) -> Proposal:
         number = len(self._trials) + len(self._running)
         rng = np.random.default_rng([self._context.seed, _TAG, number])
-        own = len(self._running) + sum(t.origin is Origin.TUNER for t in self._trials)
-        valued = sum(t.cost is not None and t.placed for t in self._told)
+        own = self._own(len(self._trials)) + len(self._running)
         starts = self._starts()
         if own < len(starts) and not self._known(starts[own]):
             units = starts[own]
-        elif own < self._first() or valued < _FEWEST or not self._columns:
+        elif not self._can_search(own, len(self._told)):
             units = self._initial(own)
         else:
             with one_thread():
@@ -120,8 +123,16 @@ class BayesTuner:
             self.column(name, distribution)
         self._trials.append(trial)
         self._told.append(self._digest(trial))
-        if trial.origin is Origin.TUNER and self._running:
-            self._running.remove(max(self._running, key=lambda p: _agreement(p, trial)))
+        settle(self._running, trial)
+
+    def _own(self, count: int) -> int:
+        """How many of the first ``count`` trials were proposed here."""
+        return sum(trial.origin is Origin.TUNER for trial in self._trials[:count])
+
+    def _can_search(self, own: int, count: int) -> bool:
+        """Whether the first points are over, and ``count`` trials are enough for a model."""
+        valued = sum(t.cost is not None and t.placed for t in self._told[:count])
+        return own >= self._first() and valued >= _FEWEST and bool(self._columns)
 
     def _digest(self, trial: Trial) -> Observation:
         return Observation.of(trial, self._columns, self._sign)
@@ -160,13 +171,12 @@ class BayesTuner:
             if told.units
         )
 
-    def _beliefs(self) -> list[Belief]:
+    def _beliefs(self, own: int) -> list[Belief]:
         """What earlier studies expect; nothing for every third proposal, nor in the long run.
 
         An earlier study may have been caught in a local optimum, which its expectation passes on
         and no trial near it contradicts.
         """
-        own = len(self._told) + len(self._running)
         if own % _DOUBT == 0 or own >= _FADED or not self._context.earlier:
             return []
         if self._cached_beliefs is None:
@@ -207,12 +217,10 @@ class BayesTuner:
         return {n: u for n, u in units.items() if u != UNKNOWN or not self._columns[n].ordered}
 
     def _search(self, rng: np.random.Generator) -> dict[str, float]:
-        columns = in_order_of_drawing(list(self._columns.values()), self._told)
-        last = self._last(columns)
-        surrogate = Surrogate.fit(
-            self._told, columns, rng, last=last, others=_OTHERS, beliefs=self._beliefs()
-        )
-        self._remember(columns, surrogate.likeliest.hyper)
+        if self._scales is None and len(self._told) <= _REMEMBERED:
+            self._remember()
+        surrogate = self._fit(len(self._told), len(self._running), rng, others=_OTHERS)
+        columns = surrogate.columns
         running = self._running_points(surrogate)
         improvement = Improvement(surrogate.committee, surrogate.inputs(running))
         safe = Feasibility.of(surrogate)
@@ -237,6 +245,29 @@ class BayesTuner:
         )
         return {column.name: float(unit) for column, unit in zip(columns, found, strict=True)}
 
+    def _fit(
+        self, count: int, running: int, rng: np.random.Generator, *, others: int = 0
+    ) -> Surrogate:
+        """A surrogate of the first ``count`` trials. Its fit starts from that of the last one."""
+        told = self._told[:count]
+        columns = in_order_of_drawing(list(self._columns.values()), told)
+        beliefs = self._beliefs(count + running)
+        surrogate = Surrogate.fit(
+            told, columns, rng, last=self._last(columns), others=others, beliefs=beliefs
+        )
+        hyper = surrogate.likeliest.hyper
+        names = [column.name for column in columns]
+        self._lengths = dict(zip(names, map(float, hyper.lengths), strict=True))
+        self._scales = (hyper.amplitude, hyper.noise)
+        return surrogate
+
+    def _remember(self) -> None:
+        """Fit as the session did whose trials were told: each fit starts from the one before."""
+        rng = np.random.default_rng(0)  # for the others of the committee, of which there are none
+        for count, trial in enumerate(self._trials):
+            if trial.origin is Origin.TUNER and self._can_search(self._own(count), count):
+                self._fit(count, 0, rng)
+
     def _last(self, columns: Sequence[Column]) -> Hyper | None:
         """The hyperparameters of the last fit; a dimension that is new gets the length scale 1."""
         if self._scales is None:
@@ -244,27 +275,18 @@ class BayesTuner:
         lengths = [self._lengths.get(column.name, 0.0) for column in columns]
         return Hyper(np.array(lengths), *self._scales)
 
-    def _remember(self, columns: Sequence[Column], hyper: Hyper) -> None:
-        names = [column.name for column in columns]
-        self._lengths = dict(zip(names, map(float, hyper.lengths), strict=True))
-        self._scales = (hyper.amplitude, hyper.noise)
-
     def _running_points(self, surrogate: Surrogate) -> Points:
         """Trials asked for and not told yet, by what is drawn of them and what is planned."""
         rows = []
         for planned in self._running:
-            drawn = {n: self._columns[n].unit(v) for n, v in planned.drawn.items()}
-            rows.append({**planned.units, **drawn})
+            to_come = {
+                name: float(self._columns[name].snap(np.array([unit]))[0])
+                for name, unit in planned.units.items()
+                if name in self._columns
+            }
+            drawn = {n: self._columns[n].unit(v) for n, v in planned.values.items()}
+            rows.append({**to_come, **drawn})
         return surrogate.complete(Points.of(rows, surrogate.columns).units)
-
-
-def _agreement(planned: _Planned, trial: Trial) -> int:
-    """How many values of a proposal a trial has."""
-    return sum(
-        trial.distributions[name].key(value) == trial.distributions[name].key(trial.params[name])
-        for name, value in planned.drawn.items()
-        if name in trial.params and name in trial.distributions
-    )
 
 
 def _next_power(number: int) -> int:
