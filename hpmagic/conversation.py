@@ -11,14 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from hpmagic.distributions import MISSING, Distribution
+from hpmagic.distributions import MISSING, Choice, Distribution, label_of
 from hpmagic.execution.outcome import WRITTEN, Pruned, TrialOutcome
 from hpmagic.records import Objective, Origin, Report, Trial, TrialState
 from hpmagic.space import Parameter, SearchSpace
 from hpmagic.tuners.base import Proposal
 from hpmagic.tuners.tree import OPEN, Walk, end_as
 
-__all__ = ["OPEN", "Planned", "TrialConversation", "given_value", "planned_value", "trial_of"]
+__all__ = [
+    "OPEN",
+    "Planned",
+    "TrialConversation",
+    "given_value",
+    "option_of",
+    "planned_value",
+    "trial_of",
+]
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,8 @@ class TrialConversation:
         assert parameter.distribution is not None
         value = OPEN
         if self.planned is not None:
-            value = planned_value(self.planned, parameter, self._space)
+            planned = planned_value(self.planned, parameter, self._space)
+            value = option_of(planned, label_of(planned), parameter.distribution)
         if value is OPEN and self._proposal is None:
             self._proposal = self._ask()
         if value is OPEN and self._proposal is not None:
@@ -239,6 +248,18 @@ def given_value(planned: Planned, name: str, space: SearchSpace) -> Any:
         return OPEN
     value = planned_value(planned, replace(parameter, name=name), space)
     return OPEN if value is WRITTEN else value
+
+
+def option_of(value: Any, label: str, distribution: Distribution) -> Any:
+    """The value itself, or the option of a choice that has its label.
+
+    MLflow keeps the labels of options that are objects, and a person names them so.
+    """
+    if not isinstance(distribution, Choice) or distribution.contains(value):
+        return value
+    if label not in distribution.labels:
+        return value
+    return distribution.options[distribution.labels.index(label)]
 
 
 def _as_written(parameter: Parameter) -> Any:

@@ -25,6 +25,7 @@ from hpmagic.options import StudyConfig
 from hpmagic.plan import Plan, expected_trials
 from hpmagic.pruning import OptunaPruner, Pruner, PrunerChoice, choose_pruner, has_curve
 from hpmagic.records import Listener, Objective, Origin, StudyInfo, StudyRecord
+from hpmagic.remarks import remarks_of
 from hpmagic.replay import NOT_PUBLISHED, publish_best
 from hpmagic.results import Study
 from hpmagic.resume import NOTHING, Continuation, continuation
@@ -108,7 +109,7 @@ def plan_of(cell: TunableCell, config: StudyConfig, setting: Setting) -> Plan:
         tuner=ready.kind.name,
         trials=ready.trials,
         first=tuple((p.origin, dict(p.values)) for p in ready.plan),
-        remarks=_remarks(ready),
+        remarks=remarks_of(ready),
         course=() if config.fresh_trials else forecast(cell, setting.namespace),
         repeats=config.repeats or 1,
     )
@@ -214,6 +215,8 @@ def prepare(
             study=told.name,
         )
     objectives = config.objectives or cell.objectives
+    if resumed is not None:
+        objectives = objectives or resumed.record.info.objectives
     if not objectives:
         raise OptionError(
             "nothing says which trial is better: write `# tune: maximize` (or minimize) behind the "
@@ -368,7 +371,7 @@ def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
         source_name=setting.source_name,
         pruner=ready.pruner.name,
         repeats=ready.config.repeats or 1,
-        remarks=_remarks(ready) + lints,
+        remarks=remarks_of(ready) + lints,
         head=setting.head,
         expected=_expected(ready),
     )
@@ -381,14 +384,6 @@ def _expected(ready: Prepared) -> int | None:
     by_hand = [dict(planned.values) for planned in ready.plan]
     by_hand += [dict(trial.params) for trial in ready.after.kept]
     return expected_trials(ready.space, getattr(ready.tuner, "size", None), by_hand)
-
-
-def _remarks(ready: Prepared) -> tuple[str, ...]:
-    """The choices that were made for the person."""
-    resumed = () if ready.resumed is None else ready.resumed.remarks
-    choices = (getattr(ready.tuner, "remark", ""), ready.pruner.remark)
-    remarks = (ready.after.remark, *resumed, *choices, ready.warm.remark)
-    return tuple(remark for remark in remarks if remark)
 
 
 def _with_runs(record: StudyRecord, writer: Any) -> StudyRecord:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpmagic.conversation import option_of
 from hpmagic.distributions import Choice, Distribution, Int
 from hpmagic.errors import OptionError
 from hpmagic.records import Objective, Origin, StudyRecord, Trial, TrialState
@@ -137,10 +138,7 @@ def _fitted(trial: Trial, space: SearchSpace) -> Trial | None:
 def _found(value: Any, before: Distribution, now: Distribution) -> Any:
     """The value itself, or the option whose label it has."""
     if isinstance(now, Choice):
-        label = before.label(value)
-        if not now.contains(value) and label in now.labels:
-            return now.options[now.labels.index(label)]
-        return value
+        return option_of(value, before.label(value), now)
     if isinstance(now, Int) and isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -145,6 +145,8 @@ class _Loop:
         """How many trials have begun, those of a resumed study among them that count."""
         self.next_number = 0
         self.earlier: tuple[Trial, ...] = ()
+        self.hopeful = False
+        """Whether a trial of an earlier session did not fail."""
         self.running: dict[int, TrialConversation] = {}
         self.trials: list[Trial] = []
         self.best: Trial | None = None
@@ -159,6 +161,7 @@ class _Loop:
         self.earlier = tuple(earlier)
         self.next_number = next_number
         self.trials = list(earlier)
+        self.hopeful = any(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in earlier)
         for trial in earlier:
             if trial.state is TrialState.INTERRUPTED:
                 continue
@@ -179,7 +182,7 @@ class _Loop:
         try:
             with held():  # an interrupt arrives while the engine waits, and nowhere else
                 end = self.trials_until_done(plan, limits, stop, clock)
-            if end.state == "complete" and len(self.errors) == len(self.trials) > 0:
+            if end.state == "complete" and self.all_failed() and self.errors:
                 end = _End("failed", _all_failed(len(self.trials)))
         except KeyboardInterrupt:
             end = self.stopped()
@@ -218,7 +221,7 @@ class _Loop:
             trial = self.record(conversation, outcome)
             if trial.state is TrialState.INTERRUPTED:
                 return self.stopped()
-            if len(self.errors) == HOPELESS == len(self.trials):
+            if self.all_failed() and len(self.errors) == HOPELESS:
                 return _End("failed", f"the first {HOPELESS} trials all failed")
 
     def begin_trials(
@@ -229,7 +232,7 @@ class _Loop:
             if stop():
                 return self.stopped()
             if limits.trials is not None and self.begun >= limits.trials:
-                return _End("complete", f"all {limits.trials} trials have run")
+                return _End("complete", _all_run(self.begun, limits.trials))
             if limits.seconds is not None and time.monotonic() - clock >= limits.seconds:
                 return _End("complete", f"the time of {limits.seconds:g} s is over")
             if self.tree.exhausted:
@@ -359,6 +362,11 @@ class _Loop:
             self.trials.append(trial)
             self.emit(TrialFinished(trial))
 
+    def all_failed(self) -> bool:
+        """Whether no trial of this session, or of an earlier one, gave anything."""
+        new = len(self.trials) - len(self.earlier)
+        return not self.hopeful and len(self.errors) == new
+
     def stopped(self) -> _End:
         count = sum(trial.state is not TrialState.INTERRUPTED for trial in self.trials)
         return _End("interrupted", f"stopped by hand after {count} trials")
@@ -401,6 +409,12 @@ class _AsPlanned(dict[str, Any]):
         if value is OPEN:
             raise KeyError(name)
         return value
+
+
+def _all_run(begun: int, wanted: int) -> str:
+    if begun > wanted:
+        return f"{begun} trials have run, and --trials asks for {wanted}"
+    return f"all {wanted} trials have run"
 
 
 def _all_failed(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from hpmagic.errors import OptionError
@@ -82,7 +83,10 @@ class Session:
             if ran.study is study:
                 return ran
         info = study.record.info
-        command = info.command if info.command.lstrip().startswith(("%", "#")) else "%%tune"
+        command = info.command
+        if not command.lstrip().startswith(("%", "#")):  # it ran from Python
+            aims = [f"--{o.direction} {quote(o.name)}" for o in info.objectives]
+            command = " ".join(("%%tune", info.tuner, *aims))
         head = info.head or f"{command}\n"
         whole, first = head + info.source, head.count("\n") + 1
         return Ran(study, CellText(whole, command, info.source, first))

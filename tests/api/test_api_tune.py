@@ -78,6 +78,27 @@ def test_a_script_without_header_is_one_cell(store, tmp_path):
     assert (caught.value.filename, caught.value.lineno) == (str(path), 2)
 
 
+def test_a_try_names_an_option_that_only_the_cell_knows(store):
+    """By its label: what is imported in the cell is not there when the words are read."""
+    text = (
+        "from fractions import Fraction\nfrom decimal import Decimal\n"
+        "kind = Fraction  # tune: choice(Fraction, Decimal)\n"
+        "loss = float(kind(3)) + (kind is Fraction)  # tune: minimize\n"
+    )
+    study = hpmagic.tune(text, "manual", tries=[{"kind": "Decimal"}], quiet=True)
+    assert [trial.value for trial in study.record.trials] == [4.0, 3.0]
+
+
+def test_tries_that_do_not_fit_are_counted(store):
+    """The number of trials goes before the hunches, and that is said."""
+    text = "x = 1  # tune: int(1, 9)\nloss = x  # tune: minimize\n"
+    tries = [{"x": value} for value in (2, 3, 4)]
+    study = hpmagic.tune(text, "manual", trials=2, tries=tries, quiet=True)
+    assert len(study) == 2
+    said = "of 4 trials that are given the last 2 do not fit in --trials 2"
+    assert said in study.record.info.remarks
+
+
 def test_the_error_of_a_hopeless_study_is_raised(store):
     """The cell's own error, with the study named in a note."""
     with pytest.raises(NameError) as caught:

@@ -6,6 +6,7 @@ import sys
 import pytest
 from IPython.core.error import UsageError
 
+import hpmagic
 from hpmagic.errors import AnnotationError
 from hpmagic.notebook.faults import CellSyntaxError, StudyInterrupted
 from hpmagic.results import Study
@@ -291,3 +292,14 @@ def test_loading_is_light():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_study_that_ran_from_python_goes_on_as_it_was_begun(stored_notebook):
+    """It has no words in a cell: its tuner and its objective are the record's."""
+    text = "x = 3  # tune: int(1, 99)\nmy_loss = x\n"
+    hpmagic.tune(text, "qmc", trials=2, minimize="my_loss", study="py", quiet=True)
+    stored_notebook.run("%tune load py")
+    assert stored_notebook.run("%tune resume 4").error is None
+    (study,) = stored_notebook.names("study")
+    assert (len(study), study.record.info.tuner) == (4, "qmc")
+    assert study.objectives[0].name == "my_loss"

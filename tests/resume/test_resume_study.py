@@ -136,6 +136,55 @@ def test_changed_ranges_keep_what_fits(store):
     assert study.record.trials[-1].number == 8 + 9 - len(kept) - 1
 
 
+OBJECTS = """\
+from decimal import Decimal
+import numpy as np
+n = 1  # tune: choice(*np.array([1, 2, 3]))
+kind = Decimal  # tune: choice(Decimal, np.float32)
+twice = kind(int(n)) + int(n)
+loss = float(n)  # tune: minimize
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_options_that_only_the_cell_knows_come_back_as_themselves(store, jobs):
+    """MLflow has their labels; the best of the trials before is run again with the options."""
+    first = tune(OBJECTS, trials=2, seed=1)
+    assert first.best is not None
+    namespace: dict[str, object] = {}
+    study = tune(OBJECTS, trials=5, seed=1, resume=True, namespace=namespace, jobs=jobs)
+    assert [t.state.value for t in study.record.trials] == ["complete"] * 5
+    assert type(namespace["n"]).__name__ == "int64"
+    assert namespace["twice"] == 2 * study.best.value
+    assert isinstance(namespace["kind"], type)
+
+
+def test_fewer_trials_than_have_run_are_told_so(store):
+    """Nothing runs, and the reason does not say that all three have."""
+    tune(trials=4)
+    finished = tune(trials=3, resume=True).record.finished
+    assert finished.reason == "4 trials have run, and --trials asks for 3"
+
+
+def test_a_study_whose_trials_all_fail_is_a_failed_one_in_every_session(store):
+    """The error is raised again; a script's exit status follows from it."""
+    broken = CELL.replace("(lr - 0.02)", "(lr / 0)")
+    for trials in (3, 8):
+        with pytest.raises(ZeroDivisionError):
+            tune(broken, trials=trials, resume=trials > 3)
+    listed = hpmagic.studies().iloc[0]
+    assert (listed["state"], listed["trials"]) == ("failed", 6)
+
+
+def test_the_objective_is_remembered_and_another_tuner_is_named(store):
+    """Words that were given once need not be given again; who goes on is said."""
+    text = CELL.replace("  # tune: minimize", "")
+    tune(text, "qmc", minimize="loss")
+    study = tune(text, "random", trials=6, resume=True)
+    assert study.best.value == min(t.value for t in study.record.trials)
+    assert "random goes on where qmc began" in study.record.info.remarks
+
+
 def test_changed_logic_is_refused_unless_anyway(store):
     """The message shows the lines; ``anyway`` goes on."""
     tune()
