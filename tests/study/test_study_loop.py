@@ -242,6 +242,20 @@ def test_failures_after_a_trial_that_worked_do_not_stop_a_study() -> None:
     assert finished(result).best == 0
 
 
+def test_failures_after_a_session_that_worked_do_not_stop_a_study() -> None:
+    """A study that goes on has shown before that its cell works."""
+    earlier = study_of(PLANE, trials=3).record.trials
+
+    def body(cell: Cell) -> float:
+        raise ValueError(f"x is {cell('x')}")
+
+    result = study_of(
+        replace(PLANE, body=body), trials=8, default=False, earlier=earlier, next_number=3
+    )
+    assert states(result) == 3 * ["complete"] + 5 * ["failed"]
+    assert ended(result)[0] == "complete"
+
+
 @pytest.mark.parametrize("tuner", ["random", "grid", "bayes"])
 @pytest.mark.parametrize("before", ["any draw", "x"])
 def test_one_mishap_closes_no_branch_and_ends_no_study(tuner: str, before: str) -> None:
