@@ -6,7 +6,9 @@ begins with the option's name.
 
 from __future__ import annotations
 
+import keyword
 import re
+import unicodedata
 
 from hpmagic.errors import nearest
 from hpmagic.pruning import PRUNERS
@@ -36,6 +38,8 @@ _UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d
 def read_duration(text: str) -> float:
     """Seconds from ``90``, ``60s``, ``10m``, ``1.5h`` or ``1h30m``.
 
+    Only a number that stands alone may do without a unit.
+
     >>> read_duration("1h30m")
     5400.0
     """
@@ -44,6 +48,8 @@ def read_duration(text: str) -> float:
     whole = joined == re.sub(r"\s+", "", text.strip().lower())
     if not parts or not whole or any(unit not in _UNITS for _, unit in parts):
         raise ValueError("takes a time such as 90s, 10m or 1h30m")
+    if len(parts) > 1 and not all(unit for _, unit in parts):
+        raise ValueError("takes a unit behind each number, as in 1h30m")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if seconds <= 0:
         raise ValueError("must be longer than nothing")
@@ -73,10 +79,17 @@ def read_seed(text: str) -> int:
 
 
 def read_name(text: str) -> str:
-    """A Python name."""
+    """A Python name that can be assigned, as Python reads it.
+
+    >>> read_name("ﬁt")
+    'fit'
+    """
     if not text.isidentifier():
         raise ValueError("takes a Python name")
-    return text
+    name = unicodedata.normalize("NFKC", text)
+    if keyword.iskeyword(name) or name == "__debug__":
+        raise ValueError("takes a Python name that is no keyword")
+    return name
 
 
 def read_try(text: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
 
 from hpmagic.errors import OptionError, nearest
 from hpmagic.option_values import (
@@ -38,7 +39,15 @@ __all__ = [
     "config_from",
     "help_text",
     "parse_line",
+    "words_of",
 ]
+
+_AIMS = frozenset(direction.value for direction in Direction)
+_BEFORE_COMMENT = re.compile(
+    r"""(?: [ \t\r\n]+ | (?!\#) (?: \\. | '[^']*' | "(?:\\.|[^"\\])*" | [^ \t\r\n\\'"] )+ )*""",
+    re.DOTALL | re.VERBOSE,
+)
+"""White space and words, as `shlex` has them; a ``#`` inside a word is a part of it."""
 
 
 class HelpAsked(Exception):
@@ -224,6 +233,16 @@ def _read(option: Option, text: str) -> Any:
         raise OptionError(f"{option.flag} {error}, but got `{text}`") from None
 
 
+class _Aim(NamedTuple):
+    """``--minimize`` or ``--maximize``, and what stands behind it."""
+
+    option: Option
+    text: str
+
+    def read(self) -> Objective:
+        return Objective(_read(self.option, self.text), Direction(self.option.name))
+
+
 def _parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     for option in OPTIONS:
@@ -233,6 +252,11 @@ def _parser() -> _Parser:
         else:
             # Values are read later: argparse would replace what a reader says by its own words.
             action = "append" if option.many else "store"
+            if option.name in _AIMS:  # in one list, which keeps their order
+                parser.add_argument(
+                    *flags, dest="aims", action=action, type=partial(_Aim, option), default=[]
+                )
+                continue
             parser.add_argument(*flags, dest=option.key, action=action, default=None)
     parser.add_argument("-h", "--help", dest="help", action="store_true")
     return parser
@@ -265,8 +289,7 @@ def parse_line(
 
 
 def _over(own: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    aims = {"minimize", "maximize"}
-    kept = {key: value for key, value in own.items() if not (key in aims and aims & set(over))}
+    kept = dict(own)
     for one, other in (("resume", "fresh"), ("fresh", "resume")):
         if one in over:
             kept.pop(other, None)
@@ -278,8 +301,10 @@ def _given(words: list[str], known: list[str]) -> dict[str, Any]:
     if found.help:
         raise HelpAsked
     given: dict[str, Any] = {}
+    if found.aims:
+        given["objectives"] = [aim.read() for aim in found.aims]
     for option in OPTIONS:
-        value = getattr(found, option.key)
+        value = getattr(found, option.key, None)
         if value is not None:
             given[option.key] = _value(option, value)
     for word in rest:
@@ -342,6 +367,10 @@ def config_from(
             values[option.key] = option.alone
             continue
         many = value if option.many and isinstance(value, list | tuple) else [value]
+        if option.name in _AIMS:
+            aims = [_Aim(option, str(text)).read() for text in many]
+            values["objectives"] = [*values.get("objectives", ()), *aims]
+            continue
         read = [v if isinstance(v, Mapping) else _read(option, str(v)) for v in many]
         values[option.key] = read if option.many else read[0]
     return _config(_over(_given(_split(line), known), values))
@@ -352,8 +381,25 @@ def _by_name(name: str) -> Option:
 
 
 def _split(line: str) -> list[str]:
+    """The words of a header; a comment may follow them."""
+    words = _BEFORE_COMMENT.match(line)
+    assert words is not None
+    return words_of(words[0] if line.startswith("#", words.end()) else line)
+
+
+def words_of(line: str, escape: str = "\\") -> list[str]:
+    """The words of a line, quoted as in a shell; without ``escape`` a backslash is no sign.
+
+    Raises:
+        OptionError: a quote is not closed.
+
+    >>> words_of("load 'two  words'")
+    ['load', 'two  words']
+    """
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", escape
     try:
-        return shlex.split(line, comments=True)
+        return list(lexer)
     except ValueError as error:
         raise OptionError(f"the line cannot be read: {str(error).lower()}") from None
 
@@ -371,8 +417,7 @@ def _config(given: Mapping[str, Any]) -> StudyConfig:
         raise OptionError("--min-delta needs --patience: it is the least gain that counts for it")
     if "resume" in given and given.get("fresh"):
         raise OptionError("--resume continues a study and --fresh starts a new one: take one")
-    objectives = [Objective(name, Direction.MINIMIZE) for name in given.get("minimize", ())]
-    objectives += [Objective(name, Direction.MAXIMIZE) for name in given.get("maximize", ())]
+    objectives = given.get("objectives", ())
     names = [objective.name for objective in objectives]
     for name in names:
         if names.count(name) > 1:

@@ -170,14 +170,16 @@ class TuneMagics(Magics):
     def _verb(self, line: str) -> Any:
         __tracebackhide__ = True
         from hpmagic.notebook.verbs import VERBS, verbs_page
+        from hpmagic.options import words_of
 
-        word, _, rest = line.strip().partition(" ")
+        # No escapes: a backslash is a part of Windows' paths.
+        word, *rest = words_of(line, escape="") or [""]
         if word in ("", "-h", "--help", "help"):
             print(verbs_page())  # noqa: T201
             return None
         if word not in VERBS:
             raise OptionError(f"unknown verb `{word}`{nearest(word, VERBS)}; %tune -h lists them")
-        return VERBS[word].run(self.session, rest.split())
+        return VERBS[word].run(self.session, rest)
 
 
 def page() -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,26 +96,60 @@ def _plot(session: Session, words: Sequence[str]) -> Any:
 
 
 def _apply(session: Session, _: Sequence[str]) -> None:
-    space = session.study.record.info.space
+    values, space = session.study.best_params, session.study.record.info.space
+    variables = _variables(session)
     said, left = [], []
-    for name, value in session.study.best_params.items():
+    for name, value in values.items():
         parameter = space.find(name)
         code = parameter.spelled(value) if parameter else repr(value)
         known = not (isinstance(value, str) and code == value)
         if not known:  # a loaded study has an object's name only
             value = _named(code, session.shell.user_ns)  # noqa: PLW2901
             known = value is not None
-        if known and name.isidentifier():
-            session.shell.user_ns[name] = value
-            said.append(f"{name} = {code}")
-        else:
+        targets = variables.get(name) if known else None
+        if not targets:
             left.append(name)
+        for target in targets or ():
+            session.shell.user_ns[target] = value
+            said.append(f"{target} = {code}")
     if left:
         said.append(
             f"# {', '.join(left)}: nothing that the notebook could hold under this name; "
             "`%tune write` writes it into the cell"
         )
     print("\n".join(said) or "nothing is tuned, so there is nothing to set")  # noqa: T201
+
+
+def _variables(session: Session) -> dict[str, list[str]]:
+    """The notebook's variables to which the cell gives each tuned value, by hyperparameter."""
+    from hpmagic.language import parse_cell
+    from hpmagic.notebook.source import as_python
+
+    body = session.ran_as(session.study).cell.body
+    cell = parse_cell(body, python=as_python(body, session.shell.transform_cell))
+    variables: dict[str, list[str]] = {}
+    for value, name in _assigned(cell.tree):
+        for draw in cell.draws:
+            if draw.expression is value:
+                variables.setdefault(draw.parameter.name, []).append(name)
+    return {name: list(dict.fromkeys(bound)) for name, bound in variables.items()}
+
+
+def _assigned(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    """The values that are assigned to plain names, outside functions and classes."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+                continue
+            case ast.Assign(targets=targets, value=value):
+                yield from ((value, t.id) for t in targets if isinstance(t, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield value, name
+            case ast.NamedExpr(target=ast.Name(id=name), value=value):
+                yield value, name
+        waiting += ast.iter_child_nodes(node)
 
 
 def _named(path: str, namespace: Mapping[str, Any]) -> Any:
@@ -165,13 +200,13 @@ def _resume(session: Session, words: Sequence[str]) -> Any:
     study = session.study
     ran = session.ran_as(study)
     header = find_header(ran.cell.spelled)
-    trials = ["--trials", words[0]] if words and words[0].isdecimal() else list(words[:1])
-    where = ["--study", study.record.run_id or study.name, "--resume"]
-    # The words given come last but for the study itself, so that `anyway` may stand first.
+    # Wherever `anyway` stands here, the study's words must end with it.
     anyway = ["anyway"] if "anyway" in words else []
-    more = [word for word in (*trials, *words[1:]) if word != "anyway"]
+    more = [word for word in words if word != "anyway"]
+    trials = ["--trials", more[0]] if more and more[0].isdecimal() else more[:1]
+    where = ["--study", study.record.run_id or study.name, "--resume"]
     line = header.args if header is not None else ""
-    return session.start(line, ran.cell, [*more, *where, *anyway])
+    return session.start(line, ran.cell, [*trials, *more[1:], *where, *anyway])
 
 
 def _load(session: Session, words: Sequence[str]) -> Any:

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from hpmagic.notebook.verbs import VERBS
+from hpmagic.options import parse_line
 from hpmagic.results import Best, Study
 
 CELL = """\
@@ -61,21 +62,49 @@ def test_apply_sets_the_best_values(ran):
 
 
 def test_apply_sets_variables_only(notebook):
-    """A value that belongs to an argument is no variable, and that is said."""
+    """A value that the cell gives to no variable of the notebook is none, and that is said."""
     notebook.run(
         "%%tune random -n 2 -q\n"
         "a = dict(\n"
-        "    n=1,  # tune: int(1, 9)\n"
+        "    max=1,  # tune: int(1, 9)\n"
         ")\n"
         "b = list(range(\n"
         "    2,  # tune: int(1, 9), name='b.stop'\n"
         "))\n"
-        "loss = a['n'] + len(b)  # tune: minimize"
+        "c = {\n"
+        "    'min': 3,  # tune: int(1, 9)\n"
+        "}\n"
+        "def f(\n"
+        "    sum=4,  # tune: int(1, 9)\n"
+        "):\n"
+        "    all = 5  # tune: int(1, 9)\n"
+        "    return sum + all\n"
+        "loss = a['max'] + len(b) + c['min'] + f()  # tune: minimize"
     )
-    assert set(notebook.names("study")[0].best_params) == {"n", "b.stop"}
+    names = ["max", "b.stop", "min", "sum", "all"]
+    assert set(notebook.names("study")[0].best_params) == set(names)
     said = notebook.run("%tune apply")
-    assert "b.stop" not in notebook.shell.user_ns
-    assert "# b.stop: nothing that the notebook could hold" in said.out
+    assert not set(names) & set(notebook.shell.user_ns)
+    assert said.out.startswith(f"# {', '.join(names)}: nothing that the notebook could hold")
+
+
+def test_apply_sets_the_variables_that_the_cell_assigns(notebook):
+    """However it does so, and whatever the hyperparameter is called; a change is no value."""
+    notebook.run(
+        "%%tune random -n 3 -q --seed 1\n"
+        "if True:\n"
+        "    a: int = 1  # tune: int(1, 9)\n"
+        'b = c = 2  # tune: int(1, 9), name="both"\n'
+        "print(d := 3)  # tune: int(1, 9)\n"
+        'a += 4  # tune: int(1, 9), name="more"\n'
+        "loss = a + b + d  # tune: minimize"
+    )
+    best = notebook.names("study")[0].best_params
+    notebook.run("del a, b, c, d")
+    said = notebook.run("%tune apply")
+    assert notebook.names("a", "b", "c", "d") == (best["a"], best["both"], best["both"], best["d"])
+    assert "# more: nothing that the notebook could hold" in said.out
+    assert not {"both", "more"} & set(notebook.shell.user_ns)
 
 
 def test_write_offers_the_cell_with_the_best_values(ran):
@@ -131,6 +160,8 @@ def test_a_study_without_a_complete_trial_has_no_best(notebook):
         ("export optuan", "did you mean `optuna`?"),
         ("export script a b", "%tune export takes one file, but got `a b`"),
         ("export script nowhere/x.py", "cannot write nowhere/x.py"),
+        ("export script nowhere\\x/y.py", r"cannot write nowhere\x/y.py"),
+        ("export script 'open", "the line cannot be read: no closing quotation"),
         ("load", "%tune load needs a study's name"),
         ("ui", "is not in MLflow, so it has no page there"),
     ],
@@ -173,6 +204,37 @@ def test_load_brings_a_study_from_mlflow(stored_notebook):
     header = "# @tune random -n 4 --seed 2 -q --study first\n"
     assert offers[0].startswith(f"# the first look\n{header}")
     assert "no study `frist`" in notebook.run("%tune load frist").err
+    assert "no study `two  blanks`" in notebook.run("%tune load 'two  blanks'").err
+
+
+def test_a_file_may_have_a_blank_in_its_name(ran, tmp_path):
+    """A word in quotes is one word."""
+    said = ran.run('%tune export script "my file.py"')
+    assert said.out == "written to my file.py\n"
+    assert (tmp_path / "my file.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "trials", "end"),
+    [
+        ("", None, "yes"),
+        ("6", 6, "yes"),
+        ("6 anyway", 6, "anyway"),
+        ("anyway 6", 6, "anyway"),
+        ("anyway --trials 6", 6, "anyway"),
+        ('6 --try "lr=0.125, depth=3"', 6, "yes"),
+    ],
+)
+def test_resume_takes_trials_anyway_and_options(ran, monkeypatch, words, trials, end):
+    """In any order; quotes hold a word together."""
+    asked = []
+    session = ran.shell.magics_manager.registry["TuneMagics"].session
+    monkeypatch.setattr(session, "start", lambda *given: asked.append(given))
+    assert ran.run(f"%tune resume {words}").error is None
+    ((_, _, over),) = asked
+    config = parse_line("", ["random"], over=over)
+    assert (config.trials, config.resume) == (trials, end)
+    assert config.tries == (({"lr": "0.125", "depth": "3"},) if "--try" in words else ())
 
 
 def test_resume_runs_the_cell_on(stored_notebook):

@@ -1,11 +1,21 @@
 """The words after ``%%tune``: what they mean, and what is said when they mean nothing."""
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpmagic.errors import OptionError
-from hpmagic.options import OPTIONS, HelpAsked, StudyConfig, config_from, help_text, parse_line
+from hpmagic.options import (
+    OPTIONS,
+    HelpAsked,
+    StudyConfig,
+    _split,
+    config_from,
+    help_text,
+    parse_line,
+)
 from hpmagic.records import Direction, Objective
 
 TUNERS = ("auto", "manual", "grid", "random", "bayes", "tpe")
@@ -35,10 +45,10 @@ def test_every_available_option_is_understood():
     assert config.tuner == "bayes"
     assert config.trials == 40
     assert config.timeout == 600.0
-    assert set(config.objectives) == {
+    assert config.objectives == (
         Objective("auc", Direction.MAXIMIZE),
         Objective("size", Direction.MINIMIZE),
-    }
+    )
     assert config.tries == ({"lr": "0.1", "depth": "3"}, {"lr": "0.2"})
     assert (config.seed, config.study, config.experiment) == (7, "mine", "two words")
     assert (config.default, config.output, config.quiet) == (False, "found", True)
@@ -52,6 +62,27 @@ def test_the_tuner_may_stand_anywhere():
 def test_comments_end_the_line():
     """Free text after a hash is for people."""
     assert parse("random -n 3  # a first look").trials == 3
+    assert parse("random -n 3 #it's the first").trials == 3
+    assert parse("# nothing yet") == StudyConfig()
+
+
+def test_a_hash_in_a_word_or_in_quotes_is_text():
+    """Only a hash that begins a word begins a comment."""
+    config = parse("--study lr#2 --experiment C# -n 3 # 4")
+    assert (config.study, config.experiment, config.trials) == ("lr#2", "C#", 3)
+    assert parse("--study '#1 # of all' -n 3").study == "#1 # of all"
+    assert parse(r"""--study "a \" # b" -n 3""").trials == 3
+    assert parse(r"--study \#1").study == "#1"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="#")))
+def test_a_line_without_a_hash_is_split_as_in_a_shell(line):
+    """White space, quotes and backslashes mean what they mean there; a comment changes nothing."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return
+    assert _split(line) == _split(f"{line} # it's") == words
 
 
 @pytest.mark.parametrize(
@@ -66,10 +97,22 @@ def test_comments_end_the_line():
         ("--trials 0", "--trials must be at least 1, but got `0`"),
         ("--seed -1", "--seed must be from 0 to 4294967295, but got `-1`"),
         ("--timeout soon", "--timeout takes a time such as 90s, 10m or 1h30m, but got `soon`"),
+        (
+            "--timeout 1h30",
+            "--timeout takes a unit behind each number, as in 1h30m, but got `1h30`",
+        ),
+        (
+            "--trial-timeout '10 5m'",
+            "--trial-timeout takes a unit behind each number, as in 1h30m, but got `10 5m`",
+        ),
         ("--timeout 0", "--timeout must be longer than nothing, but got `0`"),
         ("--try lr", "--try takes name=value pairs, such as lr=0.1,depth=3, but got `lr`"),
         ("--try lr=1,lr=2", "--try gives lr twice, but got `lr=1,lr=2`"),
         ("-o 3x", "--output takes a Python name, but got `3x`"),
+        ("-o class", "--output takes a Python name that is no keyword, but got `class`"),
+        ("-o None", "--output takes a Python name that is no keyword, but got `None`"),
+        ("-o ｉｓ", "--output takes a Python name that is no keyword, but got `ｉｓ`"),
+        ("-o __debug__", "--output takes a Python name that is no keyword, but got `__debug__`"),
         ("--study ''", "--study must not be empty, but got ``"),
         ("--minimize a --maximize a", "`a` is asked for twice among --minimize and --maximize"),
         ("--study 'open", "the line cannot be read: no closing quotation"),
@@ -98,6 +141,27 @@ def test_resume_may_be_followed_by_anyway():
     assert config_from(None, ["random"], {"resume": True}).resume == "yes"
     assert config_from(None, ["random"], {"resume": "anyway"}).resume == "anyway"
     assert refusal("--resume=never").startswith("--resume stands alone, or is followed by")
+
+
+@pytest.mark.parametrize("name", ["match", "größe", "ﬁ", "ｘ２"])
+def test_the_output_can_be_read_by_the_name_that_was_given(name):
+    """Python reads some letters as others, and so is the variable called."""
+    namespace = {parse(f"-o {name}").output: 1}
+    assert eval(name, namespace) == 1
+
+
+def test_objectives_keep_their_order():
+    """The first one named is the first, whichever way is better."""
+    size, loss = Objective("size", Direction.MINIMIZE), Objective("loss", Direction.MINIMIZE)
+    auc = Objective("auc", Direction.MAXIMIZE)
+    line = "--minimize size --maximize auc --minimize=loss"
+    assert parse(line).objectives == (size, auc, loss)
+    assert parse("--minimize a", over=["--maximize", "auc", "--minimize", "size"]).objectives == (
+        auc,
+        size,
+    )
+    given = {"maximize": "auc", "minimize": ["size", "loss"]}
+    assert config_from(None, TUNERS, given, "--minimize a").objectives == (auc, size, loss)
 
 
 def test_help_lists_all_options_and_tuners():

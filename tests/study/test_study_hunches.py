@@ -54,6 +54,37 @@ def test_options_of_any_kind_are_found_by_their_label() -> None:
     assert one(model=dict)["model"] is dict
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        (1, "1", True, 1.0, "True"),
+        ("None", None),
+        ("", " a", "b ", "c"),
+        (" a", "a"),
+        ("'a'", "a", '"a"'),
+        (" 1", 1, 10**400),
+        ((1, 2), "(1, 2)"),
+    ],
+)
+def test_every_option_can_be_named_as_it_is_shown(options: tuple[Any, ...]) -> None:
+    """Its label means it and no other, whatever the label would be as a literal."""
+    choice = Choice(options)
+    space = SearchSpace((Parameter("k", choice),))
+    for option, label in zip(options, choice.labels, strict=True):
+        (values,) = resolve_tries([{"k": label}], space)
+        assert values["k"] is option
+
+
+def test_blanks_at_the_ends_of_an_option_may_be_left_out() -> None:
+    """`--try` drops them; where that leaves two to choose from, they are shown in quotes."""
+    space = SearchSpace((Parameter("k", Choice((" a", "b", "", "d "))),))
+    assert resolve_tries([{"k": "a"}], space) == ({"k": " a"},)
+    assert resolve_tries([{"k": '" a"'}], space) == ({"k": " a"},)
+    twice = SearchSpace((Parameter("k", Choice((" a", "a ", "b"))),))
+    with pytest.raises(OptionError, match='k must be one of " a", "a ", b, but got `a`'):
+        resolve_tries([{"k": "a"}], twice)
+
+
 def test_a_number_may_lie_outside_its_range() -> None:
     """It is the person's to try."""
     assert one(lr="5", depth="100") == {"lr": 5.0, "depth": 100}
@@ -110,6 +141,14 @@ def test_a_range_that_only_the_cell_knows_takes_any_literal() -> None:
         ({"depth": "1e999"}, "depth takes a number"),
         ({"lr": "nan"}, "lr takes a number"),
         ({"lr": [1]}, "lr takes a number"),
+        ({"lr": "{[]: 1}"}, r"lr takes a number, .*, but got `{\[\]: 1}`"),
+        ({"lr": "(" * 10_000}, "lr takes a number"),
+        ({"lr": "-" * 10_000 + "1"}, "lr takes a number"),
+        ({"kernel": "{[]: 1}"}, "kernel must be one of linear, rbf"),
+        ({"depth": "1" * 400}, "depth takes a number, .*, but got `1{400}`"),
+        ({"lr": 10**400}, "lr takes a number"),
+        ({"lr": 10**5000}, "lr takes a number, .*, but got `an integer of thousands of digits`"),
+        ({"size": 10**5000}, "size must be one of 16, 32, 64, but got `an integer of thousands"),
     ],
 )
 def test_a_hunch_that_cannot_be_is_refused_by_name(given: dict[str, Any], message: str) -> None:
