@@ -30,9 +30,9 @@ class Race:
 
     The person's own default and whatever may yet be the best run all their repeats. A configuration
     ends early once a one-sided t-test, with the spread pooled over the configurations that have
-    been repeated, is 99% sure that its mean is worse than the best one's. Racing: Maron and Moore,
-    *Hoeffding races* (1994); Birattari et al., *A racing algorithm for configuring metaheuristics*
-    (2002).
+    been repeated, is 99% sure that its mean is worse than that of the best of those. What ran once
+    is no measure: the best of many single runs was lucky. Racing: Maron and Moore, *Hoeffding
+    races* (1994); Birattari et al., *A racing algorithm for configuring metaheuristics* (2002).
 
     Args:
         most: repeats of a configuration, at most; 1 or more.
@@ -58,8 +58,9 @@ class Race:
         """A configuration has ended."""
         if self.most == 1:
             return
-        self._spread.add(_values(trial, self._objective))
-        if beats(trial, self._best, self._objective):
+        values = _values(trial, self._objective)
+        self._spread.add(values)
+        if len(values) >= 2 and beats(trial, self._best, self._objective):
             self._best = trial
 
     def _is_worse(self, values: Sequence[float]) -> bool:
@@ -196,8 +197,8 @@ def indistinguishable(trials: Iterable[Trial], objective: Objective) -> tuple[Tr
     """The trials whose means may be as good as the best one's, for all that the repeats say.
 
     Those that a one-sided t-test is not 95% sure to be worse; by number, the best left out. The
-    test is a paired one over the seeds that both ran; for a trial that ran once, the spread is that
-    pooled over all trials. Empty where nothing was repeated.
+    test is a paired one over the seeds that both ran; where one of the two ran once, the spread is
+    that pooled over all trials. Empty where nothing was repeated.
     """
     known = [t for t in trials if t.state is TrialState.COMPLETE and t.value is not None]
     best = best_trial(known, [objective])
@@ -210,7 +211,7 @@ def indistinguishable(trials: Iterable[Trial], objective: Objective) -> tuple[Tr
     close = []
     for trial in known:
         values = _values(trial, objective)
-        if trial.number == best.number or not values or not all(map(math.isfinite, values)):
+        if trial.number == best.number or not all(map(math.isfinite, values)):
             continue
         behind = [sign * (one - other) for one, other in zip(values, most, strict=False)]
         if len(behind) >= 2:
@@ -218,14 +219,17 @@ def indistinguishable(trials: Iterable[Trial], objective: Objective) -> tuple[Tr
             paired.add(behind)
             margin = paired.margin(len(behind), None, APART)
         else:
-            behind = [sign * (values[0] - _mean(most))]
-            margin = spread.margin(1, len(most), APART)
+            behind = [sign * (_mean(values) - _mean(most))]
+            margin = spread.margin(len(values), len(most), APART)
         if _mean(behind) <= margin:
             close.append(trial)
     return tuple(sorted(close, key=lambda trial: trial.number))
 
 
 def _values(trial: Trial, objective: Objective) -> list[float]:
-    if trial.state is not TrialState.COMPLETE:
+    """What each run of a complete trial gave, for the study's first objective."""
+    if trial.state is not TrialState.COMPLETE or trial.value is None:
         return []
-    return [r.values[objective.name] for r in trial.repeats if objective.name in r.values]
+    several = [r.values[objective.name] for r in trial.repeats if objective.name in r.values]
+    # A resumed study also has trials from when nothing was repeated: those ran once.
+    return several or [trial.value]

@@ -35,7 +35,8 @@ Each call has those of the call before, and perhaps more.
 class Patience:
     """Ends a study after so many trials that did not improve on the best by more than a margin.
 
-    With several objectives a trial that joins the front is an improvement. Trials that failed or
+    With several objectives a trial improves unless another is as good in each of them, up to the
+    margin. Only what improved is compared with, so that small gains add up. Trials that failed or
     were pruned count, interrupted ones do not. What ran before a resumption counts.
     """
 
@@ -47,8 +48,8 @@ class Patience:
         self._min_delta = min_delta
         self._heard = 0
         self._waited = 0
-        self._best: Trial | None = None
         self._front: list[Trial] = []
+        """Of the trials that improved; with one objective the last of them."""
 
     def __call__(self, trials: Sequence[Trial]) -> str:
         for trial in trials[self._heard :]:
@@ -62,21 +63,20 @@ class Patience:
         return f"no improvement{beyond} in {self._waited} trials (--patience {self._patience})"
 
     def _improves(self, trial: Trial) -> bool:
-        first = self._objectives[0]
-        if not beats(trial, None, first):
+        if not beats(trial, None, self._objectives[0]):
             return False
-        if len(self._objectives) > 1:
-            before = self._front
-            self._front = front_with(before, trial, self._objectives)
-            return self._front is not before
-        best, value = self._best, trial.value
-        assert value is not None
-        known = None if best is None else best.value
-        margin = self._min_delta * first.direction.sign
-        if known is not None and not first.direction.better(value + margin, known):
+        if any(self._as_good(other, trial) for other in self._front):
             return False
-        self._best = trial
+        self._front = front_with(self._front, trial, self._objectives)
         return True
+
+    def _as_good(self, other: Trial, trial: Trial) -> bool:
+        """Whether one trial is at least as good as another in every objective, up to the margin."""
+        triples = zip(self._objectives, other.values or (), trial.values or (), strict=True)
+        return not any(
+            objective.direction.better(value + self._min_delta * objective.direction.sign, known)
+            for objective, known, value in triples
+        )
 
 
 class RegretBound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,11 @@ def trial(number: int, *values: float, origin: Origin = Origin.TUNER) -> Trial:
     runs = tuple(Repeat(seed, {}, {"loss": v}, 0.0, 1.0) for seed, v in enumerate(values))
     mean = (float(np.mean(values)),)
     return Trial(number, TrialState.COMPLETE, {}, {}, mean, {}, {}, origin, 0.0, 1.0, repeats=runs)
+
+
+def single(number: int, value: float) -> Trial:
+    """A trial of a study, or a stretch of one, without repeats."""
+    return replace(trial(number, value), repeats=())
 
 
 def finals(whole: TrialOutcome) -> dict[str, float]:
@@ -86,6 +92,17 @@ def test_what_is_clearly_worse_is_not_repeated(value: float, origin: Origin, mor
     assert race.goes_on(origin, [outcome(value)]) is more
 
 
+@pytest.mark.parametrize("lucky", [single(1, 0.0), trial(1, 0.0)])
+def test_a_lucky_single_run_is_not_raced_against(lucky: Trial) -> None:
+    """The measure is the best of what was repeated, before and after the lucky run."""
+    race = Race(5, LOSS)
+    race.learn(lucky)
+    race.learn(trial(0, 1.0, 1.2, 0.8, 1.1, 0.9))
+    race.learn(lucky)
+    assert race.goes_on(Origin.TUNER, [outcome(1.2)])
+    assert not race.goes_on(Origin.TUNER, [outcome(5.0)])
+
+
 @pytest.mark.parametrize("bad", [outcome(math.nan), outcome(state=TrialState.PRUNED), outcome()])
 def test_nothing_is_repeated_that_gave_no_value(bad: TrialOutcome) -> None:
     """A pruned run, or one without a finite value, ends its configuration."""
@@ -96,6 +113,7 @@ def test_the_standard_error_is_of_the_mean() -> None:
     """The sample's deviation by the root of the number; unknown from one run."""
     assert standard_error(trial(0, 1.0, 3.0), LOSS) == pytest.approx(1.0)
     assert standard_error(trial(0, 1.0), LOSS) is None
+    assert standard_error(single(0, 1.0), LOSS) is None
 
 
 def test_trials_are_compared_seed_by_seed() -> None:
@@ -109,6 +127,29 @@ def test_trials_are_compared_seed_by_seed() -> None:
     assert [t.number for t in found] == [2, 3]
 
 
+@pytest.mark.parametrize("once", [single, trial])
+def test_a_best_trial_that_ran_once_is_compared_by_the_spread_of_the_others(once) -> None:
+    """It has none of its own: whatever is within the chance of one run may be as good."""
+    near, far = trial(1, 1.0, 1.4, 0.6), trial(2, 9.0, 9.3, 8.7)
+    found = indistinguishable([once(0, 0.8), near, far, once(3, 1.0), once(4, 9.0)], LOSS)
+    assert [t.number for t in found] == [1, 3]
+
+
+def test_trials_from_before_the_repeats_may_be_as_good() -> None:
+    """A single run near the best mean is not claimed to be worse."""
+    best = trial(2, 1.0, 1.2, 0.8)
+    found = indistinguishable([single(0, 1.1), single(1, 5.0), best], LOSS)
+    assert [t.number for t in found] == [0]
+
+
+def test_more_runs_are_needed_to_be_sure_of_less() -> None:
+    """Against a single best run, a mean of many is told apart where one run is not."""
+    many = trial(1, *(1.0 - 0.2 * (-1) ** seed for seed in range(16)))
+    assert indistinguishable([single(0, 0.62), many], LOSS) == ()
+    assert indistinguishable([single(0, 0.62), many, single(2, 1.0)], LOSS) == (single(2, 1.0),)
+
+
 def test_without_repeats_nothing_is_said() -> None:
     """One run a trial gives no spread."""
     assert indistinguishable([trial(0, 1.0), trial(1, 1.0)], LOSS) == ()
+    assert indistinguishable([single(0, 1.0), single(1, 1.0)], LOSS) == ()

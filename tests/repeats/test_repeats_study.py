@@ -148,6 +148,23 @@ def test_a_resumed_study_goes_on_repeating(store) -> None:
     assert len(more.repeats()) > len(study.repeats())
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("best", [0, 1])
+@pytest.mark.parametrize("counts", [(1, 3), (3, 1)])
+def test_a_resumed_study_may_repeat_more_or_less(store, counts, best) -> None:
+    """Whichever trial is the best, the one with repeats or the one without, the other is close."""
+    worse = "x < 1" if best == 0 else "x == 1"
+    cell = CELL.replace("(x - 0.3) ** 2", f"0.002 * ({worse})")
+    tune(cell, study="mixed", trials=1, repeats=counts[0])
+    study = tune(cell, study="mixed", trials=2, repeats=counts[1], resume=True)
+    assert [max(len(trial.repeats), 1) for trial in study.record.trials] == list(counts)
+    assert study.best.number == best
+    assert (study.standard_error is None) is (counts[best] == 1)
+    assert study.indistinguishable["number"].tolist() == [1 - best]
+    assert "mixed" in repr(study)
+    assert "mixed" in study._repr_html_()
+
+
 def test_the_plan_says_how_often(store) -> None:
     """``--plan`` tells the repeats."""
     assert "each run with up to 3 seeds" in str(tune(CELL, plan=True))

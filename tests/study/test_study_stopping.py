@@ -61,19 +61,54 @@ def test_patience_follows_the_direction():
     assert rule(trials_with(1.0, 2.0, 3.0, 1.0, 1.0))
 
 
+def waited_for_two(pairs, patience, min_delta=0.0):
+    """As `waited`, for a loss to minimise and a score to maximise."""
+    rule = Patience((*LOSS, Objective("score", Direction.MAXIMIZE)), patience, min_delta)
+    made = study_of(PLANE, trials=len(pairs)).record.trials
+    trials = [replace(trial, values=pair) for trial, pair in zip(made, pairs, strict=True)]
+    ends = [n for n in range(len(trials) + 1) if rule(trials[:n])]
+    return ends[0] if ends else None
+
+
 def test_joining_the_front_is_an_improvement():
     """Several objectives: what no other trial beats counts, though it is not the best in one."""
-    two = (*LOSS, Objective("size", Direction.MINIMIZE))
-    trials = [
-        replace(t, values=v)
-        for t, v in zip(
-            study_of(PLANE, trials=4).record.trials,
-            [(1.0, 5.0), (2.0, 4.0), (3.0, 4.5), (3.0, 6.0)],
-            strict=True,
-        )
-    ]
-    rule = Patience(two, 2)
-    assert [bool(rule(trials[:n])) for n in range(1, 5)] == [False, False, False, True]
+    assert waited_for_two([(1.0, 5.0), (2.0, 6.0), (3.0, 5.5), (3.0, 4.0)], 2) == 4
+    assert waited_for_two([(1.0, 5.0), (2.0, 6.0), (1.5, 5.5), (3.0, 7.0)], 2) is None
+
+
+def test_what_equals_a_trial_of_the_front_improves_nothing():
+    """It is on the front too, but a plateau ends the study."""
+    assert waited_for_two([(1.0, 5.0)] * 6, 3) == 4
+    assert waited_for_two([(1.0, 5.0), (2.0, 6.0), (1.0, 5.0), (2.0, 6.0)], 2) == 4
+
+
+@pytest.mark.parametrize("step", [(-1e-6, 0.0), (0.0, 1e-6), (-1e-6, 1e-6), (-1e-6, -1e-6)])
+def test_gains_within_the_margin_improve_no_front(step):
+    """Neither does one that is paid for in the other objective."""
+    line = [(1.0 + step[0] * i, 5.0 + step[1] * i) for i in range(8)]
+    assert waited_for_two(line, 3, min_delta=0.5) == 4
+    assert waited_for_two(line, 3) is None
+
+
+@pytest.mark.parametrize("step", [(-0.25, 0.0), (0.0, 0.25)])
+def test_small_gains_add_up_on_a_front_as_well(step):
+    """The front compared with is that of the trials that improved, and does not creep along."""
+    line = [(1.0 + step[0] * i, 5.0 + step[1] * i) for i in range(10)]
+    assert waited_for_two(line, 3, min_delta=0.5) is None
+    assert waited_for_two(line, 2, min_delta=0.5) == 3
+
+
+def test_a_margin_leaves_room_for_a_trade():
+    """More than the margin gained in one objective counts, whatever it costs in the other."""
+    assert waited_for_two([(1.0, 5.0), (0.25, 1.0), (1.75, 6.0), (0.0, 0.5)], 2, 0.5) is None
+
+
+def test_a_plateau_of_two_objectives_ends_a_study(store):
+    """The cell's objectives are constant: only the first trial improved."""
+    cell = "x = 0.5  # tune: uniform(0, 1)\na = 1.0  # tune: minimize\nb = 2.0  # tune: maximize\n"
+    study = hpmagic.tune(cell, "random", trials=12, patience=3, quiet=True, namespace={})
+    assert len(study) == 4
+    assert study.record.finished.reason == "no improvement in 3 trials (--patience 3)"
 
 
 def test_a_study_ends_by_patience_and_says_so():
