@@ -255,12 +255,16 @@ def _default(record: StudyRecord, best: Trial) -> Finding | None:
 def _repeats(record: StudyRecord, best: Trial) -> Finding | None:
     objective = record.info.objectives[0]
     error = standard_error(best, objective)
-    if error is None or best.value is None:
+    several = any(len(trial.repeats) > 1 for trial in record.trials)
+    if best.value is None or (error is None and (len(best.repeats) > 1 or not several)):
         return None
-    text = (
-        f"{_name(objective.name)} of trial {best.number} is {number(best.value)} ± "
-        f"{number(error, 2)}: mean and standard error of {len(best.repeats)} repeats. "
-    )
+    what = f"{_name(objective.name)} of trial {best.number} is {number(best.value)}"
+    if error is None:
+        text = f"{what} in a single run; others are means of several. "
+    else:
+        text = (
+            f"{what} ± {number(error, 2)}: mean and standard error of {len(best.repeats)} repeats. "
+        )
     close = [f"{t.number}" for t in indistinguishable(record.trials, objective)]
     if not close:
         return Finding("repeats", text + "Every other trial is worse beyond chance (95% sure).")

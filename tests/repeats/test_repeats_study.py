@@ -161,8 +161,10 @@ def test_a_resumed_study_may_repeat_more_or_less(store, counts, best) -> None:
     assert study.best.number == best
     assert (study.standard_error is None) is (counts[best] == 1)
     assert study.indistinguishable["number"].tolist() == [1 - best]
-    assert "mixed" in repr(study)
     assert "mixed" in study._repr_html_()
+    single = "in a single run; others are means of several. Trial "
+    assert (single in repr(study)) is (counts[best] == 1)
+    assert "cannot be told apart from it" in repr(study)
 
 
 def test_the_plan_says_how_often(store) -> None:
