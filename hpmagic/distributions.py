@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ __all__ = [
     "is_literal",
     "label_of",
     "literal_text",
+    "native",
 ]
 
 
@@ -88,11 +90,28 @@ def label_of(value: Any) -> str:
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and not is_literal(value):
         return name
-    return repr(value.item()) if _is_numpy_scalar(value) else repr(value)
+    return repr(native(value))
 
 
-def _is_numpy_scalar(value: Any) -> bool:
-    return type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+def native(value: Any) -> Any:
+    """A scalar of numpy as Python's own, such as 3 for ``numpy.int64(3)``; others as they are."""
+    scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if scalar else value
+
+
+_NOT_FINITE: Final = re.compile(
+    r"""(-?)(?:(?:math\.|np\.|numpy\.)?(inf|nan)|float\((["'])([+-]?)(inf|nan)\3\))"""
+)
+
+
+def _not_finite(label: str) -> float | None:
+    """The infinity or NaN that is written so, since no literal is; None for any other text."""
+    found = _NOT_FINITE.fullmatch(label)
+    if found is None:
+        return None
+    minus, name, _, sign, quoted = found.groups()
+    value = float(f"{sign or ''}{name or quoted}")
+    return -value if minus else value
 
 
 def _number(value: float) -> str:
@@ -191,8 +210,12 @@ class Distribution(ABC):
 
     def plain(self, value: Any) -> Any:
         """``value`` as it is in tables: itself when it can be written down, else its label."""
-        value = value.item() if _is_numpy_scalar(value) else value
-        return value if is_literal(value) else self.label(value)
+        own = native(value)
+        return own if is_literal(own) else self.label(value)
+
+    def used(self, value: Any) -> Any:
+        """``value``, or the float that was used, where MLflow has only a label for it."""
+        return value
 
     def parse(self, label: str) -> Any:
         """The plain value that has this label; others are read as literals, else as text."""
@@ -518,8 +541,21 @@ class Choice(Distribution):
             return self.plain(self.options[self.labels.index(label)])
         return super().parse(label)
 
+    def used(self, value: Any) -> Any:
+        if isinstance(value, str) and value in self.labels and not self.contains(value):
+            option = self.options[self.labels.index(value)]
+            return option if isinstance(option, float) else value
+        return value
+
+    def _own(self) -> tuple[Any, ...]:
+        """The options with numpy's scalars as Python's own, unless that makes two the same."""
+        own = tuple(map(native, self.options))
+        if all(one is other for one, other in zip(own, self.options, strict=True)):
+            return self.options
+        return own if len(set(map(literal_text, own))) == len(own) else self.options
+
     def _texts(self) -> list[str]:
-        pairs = zip(self.options, self.labels, strict=True)
+        pairs = zip(self._own(), self.labels, strict=True)
         return [literal_text(option) if is_literal(option) else label for option, label in pairs]
 
     def __str__(self) -> str:
@@ -530,7 +566,7 @@ class Choice(Distribution):
         return f"{self.kind}({', '.join(texts)})"
 
     def as_json(self) -> dict[str, Any]:
-        literal = [is_literal(option) for option in self.options]
+        literal = [is_literal(option) for option in self._own()]
         return {
             "kind": self.kind,
             "options": self._texts(),
@@ -664,7 +700,7 @@ _KINDS: Final[dict[str, type[Distribution]]] = {
 def distribution_from_json(data: Mapping[str, Any]) -> Distribution:
     """Read back what `Distribution.as_json` wrote. Evaluates nothing but literals.
 
-    Options that were objects come back as their labels.
+    Options that were objects come back as their labels, but for infinities and NaN.
 
     >>> str(distribution_from_json(Int(1, 9, step=2).as_json()))
     'int(1, 9, step=2)'
@@ -675,7 +711,7 @@ def distribution_from_json(data: Mapping[str, Any]) -> Distribution:
         return _KINDS[kind](**fields)
     if kind in (Choice.kind, Ordinal.kind):
         options = tuple(
-            ast.literal_eval(text) if literal else label
+            ast.literal_eval(text) if literal else _unless_float(label)
             for text, label, literal in zip(
                 fields["options"], fields["labels"], fields["literal"], strict=True
             )
@@ -683,3 +719,8 @@ def distribution_from_json(data: Mapping[str, Any]) -> Distribution:
         cls = Ordinal if kind == Ordinal.kind else Choice
         return cls(options, tuple(fields["labels"]))
     raise SpaceError(f"unknown distribution kind {kind!r}")
+
+
+def _unless_float(label: str) -> str | float:
+    number = _not_finite(label)
+    return label if number is None else number

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hpmagic.errors import HpmagicError
+from hpmagic.distributions import native
+from hpmagic.errors import HpmagicError, OptionError
 from hpmagic.ranking import best_trial, default_trial, gain, pareto_front
 from hpmagic.records import Objective, StudyRecord, Trial
 from hpmagic.repeats import indistinguishable, standard_error
@@ -117,7 +118,7 @@ class Study:
         default = default_trial(self.record.trials)
         return Best(
             number=trial.number,
-            params=dict(trial.params),
+            params={n: trial.distributions[n].used(v) for n, v in trial.params.items()},
             value=trial.value,
             objective=info.objectives[0],
             default=default.value if default else None,
@@ -199,8 +200,16 @@ class Study:
     def output(self, number: int) -> str:
         """What a trial printed, and its traceback if it failed. Not kept in a loaded study's table:
         look at the run's artifacts there.
+
+        Raises:
+            HpmagicError: there is no trial of that number.
         """
-        trial = self.record.trials[number]
+        # By number: a resumed study may have left trials out.
+        trial = next((t for t in self.record.trials if t.number == number), None)
+        if trial is None:
+            numbers = [t.number for t in self.record.trials]
+            there = f"they are numbered {min(numbers)} to {max(numbers)}" if numbers else "none ran"
+            raise OptionError(f"study {self.name} has no trial {number}; {there}")
         parts = (trial.output.stdout, trial.output.stderr, trial.output.traceback)
         return "\n".join(part.rstrip("\n") for part in parts if part)
 
@@ -269,7 +278,9 @@ def _instants(seconds: list[float]) -> Any:
 def _plain(trial: Trial, name: str) -> Any:
     if name not in trial.params:
         return _ABSENT
-    return trial.distributions[name].plain(trial.params[name])
+    distribution = trial.distributions[name]
+    value = native(distribution.used(trial.params[name]))
+    return value if isinstance(value, float) else distribution.plain(trial.params[name])
 
 
 _ABSENT = object()

@@ -9,26 +9,65 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpmagic.distributions import is_literal, label_of, literal_text
+from hpmagic.distributions import is_literal, label_of, literal_text, native
 from hpmagic.language import parse_cell
 from hpmagic.language.cell import Draw
+from hpmagic.records import Trial
 
-__all__ = ["Rewritten", "difference", "rewrite", "span_of", "spelled"]
+__all__ = [
+    "Label",
+    "Rewritten",
+    "difference",
+    "has_code",
+    "rewrite",
+    "span_of",
+    "spelled",
+    "values_of",
+]
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The new text, and the names whose values could not be written (made in loops, say)."""
+    """The new text, and the names whose values could not be written (made in loops, say).
+
+    ``nameless`` are those of them whose value is an object that the annotation does not name.
+    """
 
     text: str
     left: tuple[str, ...]
+    nameless: tuple[str, ...] = ()
+
+
+class Label(str):
+    """The text that stands for an object, and not a text that is the value itself."""
+
+    __slots__ = ()
+
+
+def values_of(trial: Trial) -> dict[str, object]:
+    """A trial's values as `rewrite` takes them: a scalar of numpy as the number that it is."""
+    return {name: _value_of(trial, name) for name in trial.params}
+
+
+def _value_of(trial: Trial, name: str) -> object:
+    distribution = trial.distributions[name]
+    value = distribution.used(trial.params[name])
+    if is_literal(value):
+        return value
+    own, label = native(value), distribution.label(value)
+    if label != label_of(value):  # it is as the annotation has it
+        return Label(label)
+    if isinstance(own, str):  # an enumeration's, say
+        return str.__str__(own)
+    return own if is_literal(own) or type(own) is float else Label(label)
 
 
 def rewrite(text: str, values: Mapping[str, object], *, python: str | None = None) -> Rewritten:
     r"""Write ``values`` as the defaults of an annotated cell.
 
     Comments, spacing and quotes stay byte for byte; a number keeps its notation. An option that is
-    an object is written as in its annotation; it may be given as that text.
+    an object is written as in its annotation; it may be given as that text. One that is not written
+    there (``choice(*models)``) is left.
 
     Args:
         text: the cell without its header.
@@ -40,18 +79,24 @@ def rewrite(text: str, values: Mapping[str, object], *, python: str | None = Non
     """
     cell = parse_cell(text, python=python)
     written: set[str] = set()
+    nameless: set[str] = set()
     changes = []
     for draw in cell.draws:
         name = draw.parameter.name
-        if name in values and draw.name is None:
-            changes.append((span_of(draw.expression, text), draw, values[name]))
-            written.add(name)
+        if name not in values or draw.name is not None:
+            continue
+        if not has_code(values[name], draw):
+            nameless.add(name)
+            continue
+        changes.append((span_of(draw.expression, text), draw, values[name]))
+        written.add(name)
     result = text
     for (start, end), draw, value in sorted(changes, key=lambda change: -change[0][0]):
         if _same(draw, value):
             continue
         result = result[:start] + spelled(value, draw, text[start:end]) + result[end:]
-    return Rewritten(result, tuple(name for name in values if name not in written))
+    left = tuple(name for name in values if name not in written)
+    return Rewritten(result, left, tuple(name for name in left if name in nameless))
 
 
 def difference(before: str, after: str) -> str:
@@ -82,12 +127,22 @@ def _offset(line: int, column: int, lines: list[str]) -> int:
 
 def _same(draw: Draw, value: object) -> bool:
     default = draw.parameter.default
-    return type(default) is type(value) and default == value
+    if isinstance(value, str) and _is_expression(value, draw):
+        return False
+    # As texts: (1, 2) and (1.0, 2.0) are equal, and two options.
+    return is_literal(default) and literal_text(default) == literal_text(value)
+
+
+def has_code(value: object, draw: Draw) -> bool:
+    """Whether the value can be written at all: an object only as the annotation has it."""
+    return not isinstance(value, Label) or _is_expression(value, draw)
 
 
 def spelled(value: object, draw: Draw, old: str) -> str:
     """The code of a value, in the notation of the code that it replaces."""
-    if not is_literal(value):
+    if type(value) is float and not math.isfinite(value):
+        return f'float("{value}")'
+    if isinstance(value, Label) or not (isinstance(value, str) or is_literal(value)):
         return label_of(value)
     if isinstance(value, str):
         return value if _is_expression(value, draw) else _quoted(value, old)
@@ -108,7 +163,8 @@ def _is_expression(text: str, draw: Draw) -> bool:
     if any(a.expression is None and a.value == text for a in arguments):
         return False
     if draw.recipe.spread:  # choice(models): the label is the object's own name
-        return text.isidentifier() and not isinstance(draw.expression, ast.Constant)
+        known = isinstance(text, Label) or not isinstance(draw.expression, ast.Constant)
+        return known and text.isidentifier()
     return any(a.text == text for a in draw.recipe.deferred)
 
 

@@ -18,6 +18,7 @@ from hpmagic.distributions import (
     Ordinal,
     Uniform,
     literal_text,
+    native,
 )
 from hpmagic.export.objective import Function, function_of
 from hpmagic.export.search import ExportError, Search
@@ -240,7 +241,7 @@ class _Spelled:
         if distribution is None:
             raise ExportError(f"{draw.parameter.name}: no trial has shown what its range is")
         values = distribution.grid(draw.parameter.grid_points)
-        pairs = [(distribution.label(v), literal_text(v), v) for v in values]
+        pairs = [(distribution.label(v), literal_text(native(v)), v) for v in values]
         return self._categorical(pairs, name)
 
     def enqueued(

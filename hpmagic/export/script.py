@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Mapping
 
-from hpmagic.distributions import is_literal, literal_text
+from hpmagic.distributions import literal_text
 from hpmagic.export.body import Body
 from hpmagic.export.search import ExportError, Search
 from hpmagic.language.cell import Draw
 from hpmagic.ranking import best_trial
-from hpmagic.rewrite import span_of, spelled
+from hpmagic.rewrite import has_code, span_of, spelled, values_of
 
 __all__ = ["program"]
 
@@ -20,16 +20,13 @@ def program(search: Search) -> str:
     """The text of the program.
 
     Raises:
-        ExportError: no trial ran to its end.
+        ExportError: no trial ran to its end, or a value is an object that nothing names.
     """
     info = search.record.info
     best = best_trial(search.record.trials, info.objectives)
     if best is None or best.value is None:
         raise ExportError(f"no trial of {info.name} ran to its end, so there is no best one")
-    values = {
-        name: value if is_literal(value) else best.distributions[name].label(value)
-        for name, value in best.params.items()
-    }
+    values = values_of(best)
     body = Body(search.cell)
     for draw in search.cell.draws:
         code = _written(draw, values, body.text)
@@ -56,13 +53,22 @@ def _written(draw: Draw, values: Mapping[str, object], text: str) -> str:
     old = text[start:end]
     if draw.name is None:
         name = draw.parameter.name
-        return spelled(values[name], draw, old) if name in values else ""
+        return _code(values[name], draw, old) if name in values else ""
     pattern = re.compile("".join(_pattern(part) for part in draw.name.values), re.DOTALL)
     made = {name: value for name, value in values.items() if pattern.fullmatch(name)}
     if not made:
         return ""
-    items = ", ".join(f"{literal_text(n)}: {spelled(v, draw, old)}" for n, v in made.items())
+    items = ", ".join(f"{literal_text(n)}: {_code(v, draw, old)}" for n, v in made.items())
     return f"{{{items}}}[{ast.unparse(draw.name)}]"
+
+
+def _code(value: object, draw: Draw, old: str) -> str:
+    if not has_code(value, draw):
+        raise ExportError(
+            f"{draw.parameter.name}: its best value, {value}, is an object without a name; write "
+            "the options out in the annotation to export the study"
+        )
+    return spelled(value, draw, old)
 
 
 def _pattern(part: ast.expr) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpmagic.distributions import is_literal
 from hpmagic.errors import OptionError
 from hpmagic.notebook.header import CellText, without_header
 from hpmagic.notebook.session import Session
 from hpmagic.notebook.source import as_python
 from hpmagic.ranking import best_trial
 from hpmagic.results import Study
-from hpmagic.rewrite import Rewritten, difference, rewrite
+from hpmagic.rewrite import Rewritten, difference, rewrite, values_of
 
 if TYPE_CHECKING:
     from hpmagic.export.search import Search
@@ -28,14 +27,22 @@ def write_back(session: Session) -> str:
     study = session.study
     cell = session.ran_as(study).cell
     new, result = rewritten(session, study, cell)
-    if new == cell.whole:
-        said = "the cell has the best values already"
-    else:
+    if new != cell.whole:
         session.shell.set_next_input(new, replace=True)
         said = difference(cell.whole, new)
-    left = [name for name in result.left if name in study.best_params]
-    if left:
-        said += f"\n# not written, because one line makes several values: {', '.join(left)}"
+    elif not result.left:
+        said = "the cell has the best values already"
+    elif len(result.left) < len(study.best_params):
+        said = "the cell has the other best values already"
+    else:
+        said = "nothing could be written"
+    many = [name for name in result.left if name not in result.nameless]
+    for names, why in (
+        (many, "one line makes several values"),
+        (result.nameless, "the value is an object without a name"),
+    ):
+        if names:
+            said += f"\n# not written, because {why}: {', '.join(names)}"
     return said
 
 
@@ -48,14 +55,11 @@ def rewritten(session: Session, study: Study, cell: CellText) -> tuple[str, Rewr
 
 
 def best_texts(study: Study) -> dict[str, object]:
-    """The best values; an object as the text that stands for it in its annotation."""
+    """The best values as `rewrite` takes them."""
     trial = best_trial(study.record.trials, study.objectives)
     if trial is None:
         raise OptionError(f"no trial of {study.name} ran to its end, so there is no best one")
-    return {
-        name: value if is_literal(value) else trial.distributions[name].label(value)
-        for name, value in trial.params.items()
-    }
+    return values_of(trial)
 
 
 def exported(session: Session) -> Search:
@@ -78,6 +82,8 @@ def exported(session: Session) -> Search:
 def _plainly(session: Session, text: str) -> str:
     """An earlier cell without its header; an earlier study's cell has its best values in it."""
     for ran in session.ran:
-        if ran.cell.whole == text and best_trial(ran.study.record.trials, ran.study.objectives):
+        # IPython's history has no newline at the end, whether or not the cell has.
+        same = ran.cell.whole.rstrip("\n") == text.rstrip("\n")
+        if same and best_trial(ran.study.record.trials, ran.study.objectives):
             text = rewritten(session, ran.study, ran.cell)[0]
     return without_header(text)

@@ -192,7 +192,6 @@ def _search(client: Any, experiments: Sequence[str], condition: str) -> Iterator
 def _listed(run: Any, experiments: Mapping[str, str]) -> ListedStudy:
     tags, params = run.data.tags, run.data.params
     objective = params.get("objective", "").partition(",")[0]
-    best = run.data.metrics.get(schema.key(objective)) if objective else None
     trials = tags.get(Tag.TRIALS, "")
     return ListedStudy(
         name=run.info.run_name or "",
@@ -201,10 +200,18 @@ def _listed(run: Any, experiments: Mapping[str, str]) -> ListedStudy:
         trials=int(trials) if trials.isdecimal() else 0,
         tuner=params.get("tuner", ""),
         objective=objective,
-        best=best,
+        best=_best(run, objective),
         start=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         run_id=run.info.run_id,
     )
+
+
+def _best(run: Any, objective: str) -> float | None:
+    """The first objective's best: the tag says it whatever else was logged to the run."""
+    try:
+        return float(run.data.tags.get(Tag.BEST_VALUE, "").partition(",")[0])
+    except ValueError:
+        return run.data.metrics.get(schema.key(objective)) if objective else None
 
 
 class _Reading:

@@ -16,7 +16,16 @@ from hpmagic.tracking.codec import info_to_json, pack, repeats_to_json
 from hpmagic.tracking.schema import MOST_PARAM, MOST_TAG, Artifact, Kind, MlflowTag, Tag, key
 from hpmagic.tracking.store import Point
 
-__all__ = ["RunFacts", "best_tags", "child_facts", "known_of", "output_files", "parent_facts"]
+__all__ = [
+    "BestSoFar",
+    "RunFacts",
+    "best_points",
+    "best_tags",
+    "child_facts",
+    "known_of",
+    "output_files",
+    "parent_facts",
+]
 
 OWN_PARAMS = ("tuner", "trials", "seed", "direction", "objective", "pruner", "repeats")
 """Params of a parent run that are the study's; a constant of the cell gives way to them."""
@@ -200,19 +209,33 @@ def best_tags(trials: Sequence[Trial], objectives: Sequence[Objective]) -> dict[
     }
 
 
+class BestSoFar(dict[str, float]):
+    """The best value of each objective, and the step and the time of the last point of them."""
+
+    def __init__(self, best: Mapping[str, float]) -> None:
+        super().__init__(best)
+        self.step: int = best.step if isinstance(best, BestSoFar) else 0
+        self.time: int = best.time if isinstance(best, BestSoFar) else 0
+
+
 def best_points(
     trial: Trial, best: Mapping[str, float], objectives: Sequence[Objective]
-) -> tuple[list[Point], dict[str, float]]:
-    """The best so far of each objective after one more trial: points of the parent's curve."""
+) -> tuple[list[Point], BestSoFar]:
+    """The best so far of each objective after one more trial: points of the parent's curve.
+
+    MLflow shows the value at the highest step, of those the latest, of those the greatest; so
+    neither steps nor times go back where trials end in another order than they began.
+    """
+    now = BestSoFar(best)
     if trial.state is not TrialState.COMPLETE or not trial.values:
-        return [], dict(best)
-    now = dict(best)
+        return [], now
     for objective, value in zip(objectives, trial.values, strict=True):
         if objective.name not in now or objective.direction.better(value, now[objective.name]):
             now[objective.name] = value
-    end = schema.milliseconds(trial.start + trial.duration)
+    now.step = max(now.step, trial.number)
+    now.time = max(now.time + 1, schema.milliseconds(trial.start + trial.duration))
     return [
-        Point(key(name), schema.to_store(value), end, trial.number) for name, value in now.items()
+        Point(key(name), schema.to_store(value), now.time, now.step) for name, value in now.items()
     ], now
 
 

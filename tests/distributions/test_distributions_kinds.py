@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -327,3 +328,62 @@ def test_every_kind_is_a_distribution_of_its_own_name():
     kinds = {cls.kind for cls in (Uniform, LogUniform, Int, Choice, Ordinal, Normal, LogNormal)}
     assert len(kinds) == 7
     assert all(issubclass(cls, Distribution) for cls in (Uniform, Choice, Normal))
+
+
+NUMPY = [
+    np.float64(0.001),
+    np.float32(0.1),
+    np.int64(3),
+    np.int8(-1),
+    np.bool_(True),
+    np.str_("a"),
+]
+
+
+@pytest.mark.parametrize("kind", [Choice, Ordinal])
+def test_options_of_numpy_come_back_as_the_numbers_they_are(kind):
+    """JSON and labels give what tables show, and the reread distribution has the same JSON."""
+    distribution = kind(tuple(NUMPY))
+    assert distribution.labels == ("0.001", "0.10000000149011612", "3", "-1", "True", "a")
+    read = distribution_from_json(json.loads(json.dumps(distribution.as_json())))
+    plain = [distribution.plain(value) for value in NUMPY]
+    assert [type(value) for value in read.options] == [float, float, int, int, bool, str]
+    assert list(read.options) == plain == [read.parse(label) for label in read.labels]
+    assert read.as_json() == distribution.as_json()
+    assert str(read) == str(distribution)
+
+
+def test_options_that_numpy_alone_tells_apart_stay_apart():
+    """3 and ``numpy.int64(3)`` are two options, before and after."""
+    distribution = Choice((np.int64(3), 3), ("three", "3"))
+    read = distribution_from_json(distribution.as_json())
+    assert read.options == ("three", 3)
+    assert [read.parse(label) for label in distribution.labels] == ["three", 3]
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ('float("inf")', math.inf),
+        ("float('-inf')", -math.inf),
+        ('-float("inf")', -math.inf),
+        ("np.inf", math.inf),
+        ("-math.inf", -math.inf),
+        ("inf", math.inf),
+    ],
+)
+def test_an_infinity_is_known_by_its_label(label, value):
+    """A study from MLflow has labels of what is no literal; an infinity is itself all the same."""
+    distribution = Choice((1.0, value), ("1.0", label))
+    read = distribution_from_json(distribution.as_json())
+    assert read == distribution
+    assert read.as_json() == distribution.as_json()
+    assert [read.used(v) for v in (1.0, label, "else")] == [1.0, value, "else"]
+    assert distribution.plain(value) == read.plain(value) == label
+
+
+def test_texts_and_objects_are_no_infinities():
+    """A text that reads like one, and an object of another name, stay texts."""
+    read = distribution_from_json(Choice(("inf", dict)).as_json())
+    assert read.options == ("inf", "dict")
+    assert read.used("inf") == "inf"

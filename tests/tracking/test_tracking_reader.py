@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from fake_store import FakeClient
@@ -286,3 +287,44 @@ def test_any_values_come_back(drawn: list[Any], exact: bool) -> None:
         plain = distribution.plain(one.params["x"])
         assert repr(read.params["x"]) == repr(plain)
         assert read.metrics == one.metrics
+
+
+@pytest.mark.parametrize("uses_mlflow", [False, True])
+def test_numbers_that_are_no_literals_come_back_as_numbers(store: str, uses_mlflow: bool) -> None:
+    """Scalars of numpy and infinities: the loaded table is the live one, types and all."""
+    scalars = (np.float64(0.001), np.float64(1.0), np.float32(0.1))
+    counts = Choice((np.int64(1), np.int64(2)))
+    switches = Choice((np.bool_(True), np.bool_(False)))
+    limits = Choice((1.0, float("inf"), 2.0), ("1.0", 'float("inf")', "2.0"))
+    trials = [
+        trial(
+            n,
+            params={
+                "x": scalars[n],
+                "n": counts.options[n % 2],
+                "on": v,
+                "limit": limits.options[n],
+            },
+            distributions={"x": Choice(scalars), "n": counts, "on": switches, "limit": limits},
+            state=TrialState.COMPLETE,
+        )
+        for n, v in enumerate((*switches.options, switches.options[0]))
+    ]
+    _, live = remember(events_of(info(), trials), uses_mlflow=uses_mlflow)
+    loaded = read_study("svm")
+    table = Study(loaded).trials
+    assert_frame_equal(table, Study(live).trials)
+    kinds = {"params.x": "float64", "params.n": "int64", "params.on": "bool"}
+    assert {name: str(table[name].dtype) for name in kinds} == kinds
+    assert table["params.limit"].tolist() == [1.0, float("inf"), 2.0]
+    assert [t.params["x"] for t in loaded.trials] == [0.001, 1.0, float(np.float32(0.1))]
+    assert [type(t.params["x"]) for t in loaded.trials] == [float] * 3
+
+
+def test_the_best_that_is_listed_is_the_tags(store: str) -> None:
+    """What else the cell logs to the parent run does not count; a run without the tag has that."""
+    writer, _ = remember(events(2))
+    client().log_metric(writer.run_id, "accuracy", 0.1, step=99)
+    assert list_studies()[0].best == pytest.approx(0.512)
+    client().delete_tag(writer.run_id, Tag.BEST_VALUE)
+    assert list_studies()[0].best == pytest.approx(0.1)

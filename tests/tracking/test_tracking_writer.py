@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from remembered import artifacts, children, client, remember
 from studies import BEGIN, events, events_of, info, trial
 
 from hpmagic.errors import HpmagicWarning, StoreError
-from hpmagic.records import Output
+from hpmagic.records import Direction, Event, Objective, Output, TrialState
 from hpmagic.tracking import courier as courier_module
+from hpmagic.tracking import delivery as delivery_module
 from hpmagic.tracking.home import spool_directory
 from hpmagic.tracking.place import place_of
+from hpmagic.tracking.runs import best_points
 from hpmagic.tracking.store import connect, open_store
 from hpmagic.tracking.writer import MlflowWriter
 
@@ -308,3 +311,49 @@ def test_the_commit_is_told(store: str, home: Path) -> None:
     told = replace(info(), source_name=str(home / "things.ipynb"))
     writer, _ = remember(events_of(told, [trial(0)]))
     assert client().get_run(writer.run_id).data.tags["mlflow.source.git.commit"] == head
+
+
+def told_out_of_order() -> list[Event]:
+    """A study to minimise whose trials 0, 2 and 1 end in that order, the last two at once."""
+    values = {0: 5.0, 2: 4.0, 1: 1.0}
+    trials = [
+        trial(
+            number,
+            values=(value,),
+            metrics={"loss": value},
+            curves={},
+            state=TrialState.COMPLETE,
+            start=BEGIN,
+            duration=1.0 if number else 0.5,
+        )
+        for number, value in values.items()
+    ]
+    told = info(trials=3, objectives=(Objective("loss", Direction.MINIMIZE),))
+    return events_of(told, trials)
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_the_best_so_far_is_the_best_however_trials_end(
+    store: str, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    """MLflow shows the value at the highest step, then the latest: the curve never goes back."""
+    monkeypatch.setattr(delivery_module, "OFTEN", 3600.0 if patient else 0.0)
+    writer, _ = remember(told_out_of_order())
+    assert client().get_run(writer.run_id).data.metrics["loss"] == 1.0
+    history = client().get_metric_history(writer.run_id, "loss")
+    points = sorted((m.step, m.timestamp, m.value) for m in history)
+    assert [(step, value) for step, _, value in points] == [(0, 5.0), (2, 4.0), (2, 1.0)]
+
+
+def test_the_best_so_far_goes_on_where_a_resumed_study_was() -> None:
+    """Trials of before set the step; one of a lower number comes after them all the same."""
+    objectives = (Objective("loss", Direction.MINIMIZE),)
+    best: Mapping[str, float] = {}
+    steps = []
+    for number, value, end in ((7, 3.0, 50.0), (4, 9.0, 20.0), (5, 2.0, 10.0), (9, 8.0, 60.0)):
+        one = trial(number, values=(value,), state=TrialState.COMPLETE, start=end, duration=0.0)
+        points, best = best_points(one, best, objectives)
+        steps += [(p.step, p.time, p.value) for p in points]
+    assert steps == sorted(steps)
+    assert [(step, value) for step, _, value in steps] == [(7, 3.0), (7, 3.0), (7, 2.0), (9, 2.0)]
+    assert best_points(trial(10, state=TrialState.FAILED), best, objectives)[1] == best
