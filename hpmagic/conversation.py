@@ -112,7 +112,7 @@ class TrialConversation:
         value = OPEN
         if self.planned is not None:
             planned = planned_value(self.planned, parameter, self._space)
-            value = option_of(planned, label_of(planned), parameter.distribution)
+            value = option_of(planned, parameter.distribution)
         if value is OPEN and self._proposal is None:
             self._proposal = self._ask()
         if value is OPEN and self._proposal is not None:
@@ -250,13 +250,14 @@ def given_value(planned: Planned, name: str, space: SearchSpace) -> Any:
     return OPEN if value is WRITTEN else value
 
 
-def option_of(value: Any, label: str, distribution: Distribution) -> Any:
-    """The value itself, or the option of a choice that has its label.
+def option_of(value: Any, distribution: Distribution, before: Distribution | None = None) -> Any:
+    """The value itself, or the option of a choice that has its label, as it was ``before``.
 
     MLflow keeps the labels of options that are objects, and a person names them so.
     """
     if not isinstance(distribution, Choice) or distribution.contains(value):
         return value
+    label = label_of(value) if before is None else before.label(value)
     if label not in distribution.labels:
         return value
     return distribution.options[distribution.labels.index(label)]

@@ -46,7 +46,7 @@ __all__ = [
     "warn",
 ]
 
-NOT_THE_PERSONS: Final = frozenset({"hpmagic", "IPython", "threading"})
+_NOT_THE_PERSONS: Final = frozenset({"hpmagic", "IPython", "threading"})
 """Packages between a warning and the code that led to it."""
 
 
@@ -191,7 +191,7 @@ def warn(message: str) -> None:
     'the store is far away'
     """
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _package(frame) in NOT_THE_PERSONS:
+    while frame is not None and _package(frame) in _NOT_THE_PERSONS:
         frame = frame.f_back
     if frame is None:  # on a thread of hpmagic's
         name, line = "hpmagic", 1

@@ -115,8 +115,7 @@ def _can_run_again(trial: Trial, space: SearchSpace) -> bool:
     """Whether enough of its values is known: the tuner can add to its own, but not to a hunch."""
     if trial.origin is not Origin.TRY:
         return bool(trial.params) or trial.origin is Origin.DEFAULT
-    always = {p.name for p in space.values() if not p.conditional and "{" not in p.name}
-    return always <= set(trial.params)
+    return space.always <= set(trial.params)
 
 
 def _fitted(trial: Trial, space: SearchSpace) -> Trial | None:
@@ -138,7 +137,7 @@ def _fitted(trial: Trial, space: SearchSpace) -> Trial | None:
 def _found(value: Any, before: Distribution, now: Distribution) -> Any:
     """The value itself, or the option whose label it has."""
     if isinstance(now, Choice):
-        return option_of(value, before.label(value), now)
+        return option_of(value, now, before)
     if isinstance(now, Int) and isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -145,8 +145,6 @@ class _Loop:
         """How many trials have begun, those of a resumed study among them that count."""
         self.next_number = 0
         self.earlier: tuple[Trial, ...] = ()
-        self.hopeful = False
-        """Whether a trial of an earlier session did not fail."""
         self.running: dict[int, TrialConversation] = {}
         self.trials: list[Trial] = []
         self.best: Trial | None = None
@@ -161,7 +159,6 @@ class _Loop:
         self.earlier = tuple(earlier)
         self.next_number = next_number
         self.trials = list(earlier)
-        self.hopeful = any(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in earlier)
         for trial in earlier:
             if trial.state is TrialState.INTERRUPTED:
                 continue
@@ -365,7 +362,8 @@ class _Loop:
     def all_failed(self) -> bool:
         """Whether no trial of this session, or of an earlier one, gave anything."""
         new = len(self.trials) - len(self.earlier)
-        return not self.hopeful and len(self.errors) == new
+        gave = (TrialState.COMPLETE, TrialState.PRUNED)
+        return len(self.errors) == new and not any(t.state in gave for t in self.earlier)
 
     def stopped(self) -> _End:
         count = sum(trial.state is not TrialState.INTERRUPTED for trial in self.trials)

@@ -52,8 +52,9 @@ class Activity:
         """
         known = np.ones_like(seen.active)
         failed = np.zeros(len(seen), dtype=bool) if failed is None else failed
+        others = seen.take(~failed)
         for index in np.flatnonzero(failed):
-            drawn, others = seen.active[index], seen.take(~failed)
+            drawn = seen.active[index]
             same = others.active & (np.abs(others.units - seen.units[index]) < _SAME)
             if (same | ~drawn).all(axis=1).any():
                 known[index] = drawn
