@@ -1,6 +1,6 @@
 """Which tuner finds better values in fewer trials, on tasks that nobody here wrote.
 
-    python benchmarks/quality.py [--half dev|report] [--form short|long|subset] [--engines ...]
+    python benchmarks/quality.py [--half dev|report] [--form short|medium|long|subset] [...]
 
 An engine sees what each trial observed. Its incumbent at a budget is the configuration with the
 best observation so far, scored by its true mean: regret is 0 at the optimum and 1000 at the median
@@ -8,10 +8,13 @@ random configuration. Every engine runs with the person's default as trial 0 and
 also without, so that the gain of the search and that of the default can be told apart. Engines that
 plan for a number of trials run once a budget, the others once.
 
+The short form is to take less than 15 minutes on two cores; which tasks a form has is said in
+`quality_tasks`.
+
 Tables give the mean over tasks with its standard error over seeds, the mean rank, and how often
 ``--against`` beats each of the others (a tie is half a win). Noise-free and noisy tasks are apart,
 and so are those with branches. Tasks of the half "report" are for publishing: nothing is tuned on
-them. See `quality_tasks` and `quality_engines`.
+them. The engines are in `quality_engines`.
 
 Engines that cannot be installed side by side run one environment after the other, each leaving its
 scores with ``--json``; ``--add`` brings them into the tables of a later run of the same tasks,
@@ -46,10 +49,21 @@ GROUPS = {
     "noisy": ("noisy table", "noisy branches"),
     "branches": ("branches", "noisy branches"),
 }
-BUDGETS = {"short": (10, 25, 50), "long": (10, 25, 50, 100), "subset": (10, 25, 50)}
-SEEDS = {"short": 10, "long": 20, "subset": 3}
+BUDGETS = {
+    "short": (10, 25, 50),
+    "medium": (10, 25, 50, 100),
+    "long": (10, 25, 50, 100),
+    "subset": (10, 25, 50),
+}
+SEEDS = {"short": 10, "medium": 10, "long": 20, "subset": 3}
 SLOW = ("ax", "smac", "smac-1", "hebo", "skopt")
-LEFT_OUT = {"short": ("bayes", "optuna-gp", *SLOW), "long": SLOW, "subset": ("bayes", "smac-1")}
+_USUALLY_OUT = ("bayes", "optuna-gp", *SLOW)
+LEFT_OUT = {
+    "short": _USUALLY_OUT,
+    "medium": _USUALLY_OUT,
+    "long": SLOW,
+    "subset": ("bayes", "smac-1"),
+}
 """Engines that have to be asked for: `auto` is `bayes` here, and some take a while."""
 TARGETS = {"noise-free": 0.8, "noisy": 0.95}
 """The most that the mean regret of `auto` at up to 50 trials may be, in those of the best other."""
@@ -306,7 +320,7 @@ def main() -> None:
     parser.add_argument("--half", choices=["dev", "report"], default="dev")
     parser.add_argument("--form", choices=list(BUDGETS), default="short")
     parser.add_argument("--engines", nargs="*", choices=list(ENGINES))
-    parser.add_argument("--seeds", type=int, help="how many (short: 10, long: 20, subset: 3)")
+    parser.add_argument("--seeds", type=int, help="how many (10; long: 20, subset: 3)")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budgets", type=int, nargs="+")
     parser.add_argument(

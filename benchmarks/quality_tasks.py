@@ -13,7 +13,7 @@ tuner is being made, `REPORT` is for the figures that are published and is run o
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,11 @@ REPORT = {
 }
 HALVES = {"dev": DEV, "report": REPORT}
 
-SHORT_BBOB = {
+FEW_BBOB = {
     "dev": ((3, 2), (21, 2), (7, 5), (11, 5), (15, 10), (17, 10)),
     "report": ((6, 2), (22, 2), (8, 5), (16, 5), (12, 10), (20, 10)),
 }
-"""Functions and dimensions of the short form; the long form takes each function in 2, 5 and 10."""
+"""Two functions in each dimension; the long form takes each function in 2, 5 and 10."""
 
 
 @dataclass(frozen=True)
@@ -104,34 +104,45 @@ def draw(parameter: Parameter, rng: np.random.Generator) -> Any:
 
 
 def task_names(half: str, form: str) -> list[str]:
-    """The names of the tasks of a half ("dev" or "report") in a form: all in "short" and "long".
+    """The names of the tasks of a half ("dev" or "report") in a form.
 
-    The form "subset" is for engines that take a while, and is a rule about places in the lists: the
-    first data set of HPOBench and of HPOLib, both noise-free and noisy; the first function of the
-    short form in 2 and in 10 dimensions; the first training noise-free, and the second noisy.
+    All data sets and trainings are in "medium", with a few functions, and in "long", with all of
+    them. The others are rules about places in the lists of "medium":
+
+    - "short", for a first look: the first data set of each kind of table, the first function in
+      each dimension, the first two trainings.
+    - "subset", for engines that take a while: the first data set of HPOBench and of HPOLib; the
+      first function in 2 and in 10 dimensions; the first training noise-free, the second noisy.
+
+    Tables and trainings are in both noise-free and noisy, where nothing else is said.
     """
     chosen = HALVES[half]
+    tables = {kind: chosen[kind] for kind in ("HPOBench", "HPOLib", "NASBench201")}
+    functions = FEW_BBOB[half]
+    firsts = tuple(next(p for p in functions if p[1] == dim) for dim in (2, 5, 10))
+    trainings = chosen["trainings"]
     if form == "subset":
-        tables = [f"{kind}/{chosen[kind][0]}" for kind in ("HPOBench", "HPOLib")]
-        functions = [next(p for p in SHORT_BBOB[half] if p[1] == dim) for dim in (2, 10)]
-        quiet, noisy = chosen["trainings"][:2]
+        quiet, noisy, *_ = trainings
         return [
-            *(name + ending for name in tables for ending in ("", "/noisy")),
-            *(f"bbob/{function}/{dim}" for function, dim in functions),
+            *_both(f"{kind}/{tables[kind][0]}" for kind in ("HPOBench", "HPOLib")),
+            *(f"bbob/{function}/{dim}" for function, dim in (firsts[0], firsts[2])),
             quiet,
             f"{noisy}/noisy",
         ]
-    names = []
-    for kind in ("HPOBench", "HPOLib", "NASBench201"):
-        for dataset in chosen[kind]:
-            names += [f"{kind}/{dataset}", f"{kind}/{dataset}/noisy"]
     if form == "short":
-        names += [f"bbob/{function}/{dim}" for function, dim in SHORT_BBOB[half]]
-    else:
-        names += [f"bbob/{function}/{dim}" for function in chosen["bbob"] for dim in (2, 5, 10)]
-    for training in chosen["trainings"]:
-        names += [training, f"{training}/noisy"]
-    return names
+        tables = {kind: sets[:1] for kind, sets in tables.items()}
+        functions, trainings = firsts, trainings[:2]
+    elif form == "long":
+        functions = tuple((function, dim) for function in chosen["bbob"] for dim in (2, 5, 10))
+    return [
+        *_both(f"{kind}/{name}" for kind, names in tables.items() for name in names),
+        *(f"bbob/{function}/{dim}" for function, dim in functions),
+        *_both(trainings),
+    ]
+
+
+def _both(names: Iterable[str]) -> list[str]:
+    return [name + ending for name in names for ending in ("", "/noisy")]
 
 
 @functools.cache
