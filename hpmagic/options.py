@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -30,6 +29,7 @@ from hpmagic.option_values import (
     read_try,
 )
 from hpmagic.records import Direction, Objective
+from hpmagic.words import expanded, words_before_comment
 
 __all__ = [
     "OPTIONS",
@@ -39,15 +39,9 @@ __all__ = [
     "config_from",
     "help_text",
     "parse_line",
-    "words_of",
 ]
 
 _AIMS = frozenset(direction.value for direction in Direction)
-_BEFORE_COMMENT = re.compile(
-    r"""(?: [ \t\r\n]+ | (?!\#) (?: \\. | '[^']*' | "(?:\\.|[^"\\])*" | [^ \t\r\n\\'"] )+ )*""",
-    re.DOTALL | re.VERBOSE,
-)
-"""White space and words, as `shlex` has them; a ``#`` inside a word is a part of it."""
 
 
 class HelpAsked(Exception):
@@ -281,9 +275,9 @@ def parse_line(
         OptionError: an unknown word or a bad value; names the nearest known word.
         HelpAsked: ``-h`` stands among the words.
     """
-    words = _split(line) if isinstance(line, str) else list(line)
+    words = words_before_comment(line) if isinstance(line, str) else list(line)
     if evaluate is not None:
-        words = [_expand(word, evaluate) for word in words]
+        words = [expanded(word, evaluate) for word in words]
     known = list(tuners)
     return _config(_over(_given(words, known), _given(list(over), known)))
 
@@ -373,43 +367,11 @@ def config_from(
             continue
         read = [v if isinstance(v, Mapping) else _read(option, str(v)) for v in many]
         values[option.key] = read if option.many else read[0]
-    return _config(_over(_given(_split(line), known), values))
+    return _config(_over(_given(words_before_comment(line), known), values))
 
 
 def _by_name(name: str) -> Option:
     return next(option for option in OPTIONS if option.name == name)
-
-
-def _split(line: str) -> list[str]:
-    """The words of a header; a comment may follow them."""
-    words = _BEFORE_COMMENT.match(line)
-    assert words is not None
-    return words_of(words[0] if line.startswith("#", words.end()) else line)
-
-
-def words_of(line: str, escape: str = "\\") -> list[str]:
-    """The words of a line, quoted as in a shell; without ``escape`` a backslash is no sign.
-
-    Raises:
-        OptionError: a quote is not closed.
-
-    >>> words_of("load 'two  words'")
-    ['load', 'two  words']
-    """
-    lexer = shlex.shlex(line, posix=True)
-    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", escape
-    try:
-        return list(lexer)
-    except ValueError as error:
-        raise OptionError(f"the line cannot be read: {str(error).lower()}") from None
-
-
-def _expand(word: str, evaluate: Callable[[str], object]) -> str:
-    if re.fullmatch(r"\$[A-Za-z_]\w*", word):
-        return str(evaluate(word[1:]))
-    if re.fullmatch(r"\{[^{}]+\}", word):
-        return str(evaluate(word[1:-1]))
-    return word
 
 
 def _config(given: Mapping[str, Any]) -> StudyConfig:

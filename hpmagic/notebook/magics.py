@@ -170,7 +170,7 @@ class TuneMagics(Magics):
     def _verb(self, line: str) -> Any:
         __tracebackhide__ = True
         from hpmagic.notebook.verbs import VERBS, verbs_page
-        from hpmagic.options import words_of
+        from hpmagic.words import words_of
 
         # No escapes: a backslash is a part of Windows' paths.
         word, *rest = words_of(line, escape="") or [""]

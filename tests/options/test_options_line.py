@@ -11,12 +11,12 @@ from hpmagic.options import (
     OPTIONS,
     HelpAsked,
     StudyConfig,
-    _split,
     config_from,
     help_text,
     parse_line,
 )
 from hpmagic.records import Direction, Objective
+from hpmagic.words import words_before_comment
 
 TUNERS = ("auto", "manual", "grid", "random", "bayes", "tpe")
 
@@ -82,7 +82,7 @@ def test_a_line_without_a_hash_is_split_as_in_a_shell(line):
         words = shlex.split(line)
     except ValueError:
         return
-    assert _split(line) == _split(f"{line} # it's") == words
+    assert words_before_comment(line) == words_before_comment(f"{line} # it's") == words
 
 
 @pytest.mark.parametrize(
