@@ -28,12 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The new text, and the names whose values could not be written (made in loops, say).
+    """The new text, and the names whose values it has.
 
-    ``nameless`` are those of them whose value is an object that the annotation does not name.
+    ``left`` are those that could not be written (made in loops, say), ``nameless`` those of them
+    whose value is an object that the annotation does not name.
     """
 
     text: str
+    written: tuple[str, ...]
     left: tuple[str, ...]
     nameless: tuple[str, ...] = ()
 
@@ -96,7 +98,12 @@ def rewrite(text: str, values: Mapping[str, object], *, python: str | None = Non
             continue
         result = result[:start] + spelled(value, draw, text[start:end]) + result[end:]
     left = tuple(name for name in values if name not in written)
-    return Rewritten(result, left, tuple(name for name in left if name in nameless))
+    return Rewritten(
+        result,
+        tuple(name for name in values if name in written),
+        left,
+        tuple(name for name in left if name in nameless),
+    )
 
 
 def difference(before: str, after: str) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpmagic.cells import FileCell, read_cells
 from hpmagic.errors import OptionError
 from hpmagic.options import parse_line
+
+if TYPE_CHECKING:
+    from hpmagic.rewrite import Rewritten
 
 __all__ = ["run_file", "tune_cell"]
 
@@ -47,7 +50,7 @@ def run_file(
         raise OptionError(f"{path} has no tune cell: begin one with `# @tune` or `%%tune`")
     for cell in studies:
         _check(path, cell, over, list(tuners))
-    written: list[tuple[FileCell, str]] = []
+    best: list[tuple[FileCell, str, Rewritten]] = []
     code = 0
     if path.suffix == ".ipynb":
         # A notebook shows its figures in the page: windows that wait for a click are not meant.
@@ -60,10 +63,10 @@ def run_file(
                 code = _code(result)
                 break
             if write and cell in studies:
-                written.append((cell, _with_best(path, cell, shell.magics)))
+                best += _with_best(path, cell, shell.magics)
             if cell is last:
                 break
-    _write(path, cells, written)
+    _write(path, cells, best)
     return code
 
 
@@ -104,34 +107,37 @@ def _code(result: Any) -> int:
     return 1
 
 
-def _with_best(path: Path, cell: FileCell, magics: Any) -> str:
-    """The cell with the best values of the study that has just run."""
+def _with_best(
+    path: Path, cell: FileCell, magics: Any
+) -> Iterator[tuple[FileCell, str, Rewritten]]:
+    """The cell with the best values of the study that has just run, if any trial ended."""
     from hpmagic.notebook.writeback import rewritten
 
     ran = magics.session.ran[-1]
     if not any(trial.values for trial in ran.study.record.trials):
-        return cell.text
-    new, _ = rewritten(magics.session, ran.study, ran.cell)
+        return
+    new, result = rewritten(magics.session, ran.study, ran.cell)
     # The shell saw a script's cell below as many blank lines as the file has lines above it.
     above = cell.line - 1 if path.suffix == ".py" else 0
-    return "".join(new.splitlines(keepends=True)[above:])
+    yield cell, "".join(new.splitlines(keepends=True)[above:]), result
 
 
-def _write(path: Path, cells: Sequence[FileCell], new: Sequence[tuple[FileCell, str]]) -> None:
+def _write(
+    path: Path, cells: Sequence[FileCell], best: Sequence[tuple[FileCell, str, Rewritten]]
+) -> None:
     """Replace cells of the file, the last one first: line numbers above it stay true."""
-    from hpmagic.rewrite import difference
+    from hpmagic.notebook.writeback import what_changed
 
-    changed = [(cell, text) for cell, text in new if text != cell.text]
-    if not changed:
-        return
-    if read_cells(path) != list(cells):
-        raise OptionError(f"{path} has changed while it ran, so nothing was written into it")
-    whole = path.read_text(encoding="utf-8")
-    for cell, text in reversed(changed):
-        whole = _replaced(path, whole, cell, text)
-    path.write_text(whole, encoding="utf-8")
-    for cell, text in changed:
-        print(difference(cell.text, text))  # noqa: T201
+    changed = [(cell, text) for cell, text, _ in best if text != cell.text]
+    if changed:
+        if read_cells(path) != list(cells):
+            raise OptionError(f"{path} has changed while it ran, so nothing was written into it")
+        whole = path.read_text(encoding="utf-8")
+        for cell, text in reversed(changed):
+            whole = _replaced(path, whole, cell, text)
+        path.write_text(whole, encoding="utf-8")
+    for cell, text, result in best:
+        print(what_changed(cell.text, text, result))  # noqa: T201
 
 
 def _replaced(path: Path, text: str, cell: FileCell, new: str) -> str:

@@ -15,7 +15,7 @@ from hpmagic.rewrite import Rewritten, difference, rewrite, values_of
 if TYPE_CHECKING:
     from hpmagic.export.search import Search
 
-__all__ = ["best_texts", "exported", "rewritten", "write_back"]
+__all__ = ["best_texts", "exported", "rewritten", "what_changed", "write_back"]
 
 
 def write_back(session: Session) -> str:
@@ -29,10 +29,16 @@ def write_back(session: Session) -> str:
     new, result = rewritten(session, study, cell)
     if new != cell.whole:
         session.shell.set_next_input(new, replace=True)
-        said = difference(cell.whole, new)
+    return what_changed(cell.whole, new, result)
+
+
+def what_changed(old: str, new: str, result: Rewritten) -> str:
+    """The lines of a cell that differ, and what could not be written."""
+    if new != old:
+        said = difference(old, new)
     elif not result.left:
         said = "the cell has the best values already"
-    elif len(result.left) < len(study.best_params):
+    elif result.written:
         said = "the cell has the other best values already"
     else:
         said = "nothing could be written"

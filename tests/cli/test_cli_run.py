@@ -226,6 +226,23 @@ def test_write_changes_the_values_in_the_notebook(store, tmp_path, as_lines):
 
 
 @pytest.mark.slow
+def test_write_says_which_values_it_could_not_write(script, capsys):
+    """Values that one line makes stay as they are; the values that are the best already, too."""
+    text = (
+        "# @tune random -n 2 --seed 1\nx = 0\nfor i in range(2):\n"
+        '    x += 2  # tune: int(1, 3), name=f"w{i}"\nloss = x  # tune: minimize\n'
+        "# %%\n# @tune random -n 1\ny = 4  # tune: int(1, 9)\nloss = y  # tune: minimize\n"
+    )
+    script.write_text(text)
+    assert main(["run", str(script), "--write"]) == OK
+    said = capsys.readouterr().out.splitlines()[-3:]
+    assert said[0] == "nothing could be written"
+    assert said[1].startswith("# not written, because one line makes several values: w0, w1")
+    assert said[2] == "the cell has the best values already"
+    assert script.read_text() == text
+
+
+@pytest.mark.slow
 def test_a_file_that_changed_meanwhile_is_left_alone(script, capsys):
     """What somebody has edited while it ran is not overwritten."""
     text = SCRIPT.replace('print("below")', f"open({str(script)!r}, 'a').write('z = 1\\n')")
