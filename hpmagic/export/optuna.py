@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -163,6 +164,7 @@ class _Spelled:
 
     def __post_init__(self) -> None:
         self.needs: set[str] = set()
+        self._by_index: list[re.Pattern[str]] = []
 
     def draw(self, draw: Draw) -> str:
         """The expression that draws."""
@@ -218,6 +220,7 @@ class _Spelled:
         recipe = draw.recipe
         if recipe.spread and recipe.deferred:
             options = recipe.arguments[0].text
+            self._by_index.append(_names(draw))
             index = _suffixed(name, "_index")
             return f"{options}[{self._suggest('int', index, f'0, len({options}) - 1')}]"
         pairs = _options(draw)
@@ -260,7 +263,8 @@ class _Spelled:
 
     def _queued(self, name: str, value: object, distribution: Distribution) -> tuple[str, str]:
         if isinstance(distribution, Choice):
-            if isinstance(distribution, Ordinal) and not self.grid:
+            by_index = any(names.fullmatch(name) for names in self._by_index)
+            if (by_index or isinstance(distribution, Ordinal)) and not self.grid:
                 return f"{name}_index", str(distribution.index(value))
             if all(map(_primitive, distribution.options)):
                 return name, literal_text(value)
@@ -303,6 +307,14 @@ def _formatted(name: ast.JoinedStr) -> str:
     """An f-string, in double quotes where it holds none."""
     text = ast.unparse(name)
     return f'f"{text[2:-1]}"' if text.startswith("f'") and '"' not in text else text
+
+
+def _names(draw: Draw) -> re.Pattern[str]:
+    """What the draw's name may be, whatever the fields of its f-string hold."""
+    if draw.name is None:
+        return re.compile(re.escape(draw.parameter.name))
+    fixed = [p.value if isinstance(p, ast.Constant) else None for p in draw.name.values]
+    return re.compile("".join(".*" if text is None else re.escape(str(text)) for text in fixed))
 
 
 def _suffixed(name: str, suffix: str) -> str:

@@ -122,13 +122,15 @@ def test_the_optuna_program_draws_every_kind(tmp_path):
         h = (1, 2)   # tune: choice((1, 2), (3,), None)
         k = abs      # tune: choice(abs, round)
         n = 2        # tune: int(1, most)
-        m = fs[0]    # tune: choice(fs)
+        m = fs[1]    # tune: choice(fs)
         for i in range(2):
             u = 8    # tune: int(4, 16), name="u_{i}"
+            w = 30   # tune: choice(ws), name="w_{i}"
         q = True     # tune: bool()
+        q += m(w, 7)
         loss = k(a + b + c + d + f + g + n + u + q) + len(e) + (h or (0,))[0]  # tune: minimize
         """,
-        earlier=["most = 7\n", "fs = [min, max]\n", "unused = 1\n"],
+        earlier=["most = 7\n", "fs = [min, max]\nws = [10, 20, 30]\n", "unused = 1\n"],
     )
     program = export("optuna", search)
     assert "unused" not in program
