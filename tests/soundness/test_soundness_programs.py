@@ -22,6 +22,8 @@ from hpmagic.language import parse_cell
 
 LEFT, LOOK = (compile(text, "<earlier>", "exec") for text in (EARLIER, SHOW))
 EXAMPLES = int(os.environ.get("HPMAGIC_RANDOM_CELLS", "2000"))
+PARTS = 8
+"""So that the cells are shared among the processes that test."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -79,9 +81,15 @@ def test_few_random_cells(text):
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(cells())
-def test_many_random_cells(text):
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(
+    max_examples=-(-EXAMPLES // PARTS),
+    derandomize=False,  # the parts would be the same
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(text=cells())
+def test_many_random_cells(part, text):
     as_from_scratch(text, reuse=True)
 
 
