@@ -209,9 +209,14 @@ class Distribution(ABC):
         return label_of(value)
 
     def plain(self, value: Any) -> Any:
-        """``value`` as it is in tables: itself when it can be written down, else its label."""
+        """``value`` itself when it can be written down as a literal, else its label."""
         own = native(value)
         return own if is_literal(own) else self.label(value)
+
+    def in_table(self, value: Any) -> Any:
+        """``value`` as it is in tables: as `plain` has it, but infinity and NaN are floats."""
+        own = native(self.used(value))
+        return own if isinstance(own, float) else self.plain(value)
 
     def used(self, value: Any) -> Any:
         """``value``, or the float that was used, where MLflow has only a label for it."""

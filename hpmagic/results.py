@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hpmagic.distributions import native
 from hpmagic.errors import HpmagicError, OptionError
 from hpmagic.ranking import best_trial, default_trial, gain, pareto_front
 from hpmagic.records import Objective, StudyRecord, Trial
@@ -278,9 +277,7 @@ def _instants(seconds: list[float]) -> Any:
 def _plain(trial: Trial, name: str) -> Any:
     if name not in trial.params:
         return _ABSENT
-    distribution = trial.distributions[name]
-    value = native(distribution.used(trial.params[name]))
-    return value if isinstance(value, float) else distribution.plain(trial.params[name])
+    return trial.distributions[name].in_table(trial.params[name])
 
 
 _ABSENT = object()

@@ -34,8 +34,8 @@ def roles(record: StudyRecord) -> pd.DataFrame:
         for name, value in best.params.items():
             known = info.space.get(name)
             kind = known.of if known is not None else kind_of(name)
-            plain = best.distributions[name].plain(value)
-            rows.append((name, _role(kind), by, "you and the tuner", plain, None))
+            shown = best.distributions[name].in_table(value)
+            rows.append((name, _role(kind), by, "you and the tuner", shown, None))
     for name, value in info.constants.items():
         rows.append((name, _role(kind_of(name)), "you", "you", value, None))
     if best is not None:

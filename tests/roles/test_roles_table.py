@@ -75,6 +75,13 @@ def test_values_have_their_own_types():
     assert rows["count"].isna().sum() == 5
 
 
+def test_infinity_is_a_number():
+    """It has no literal, and is the float that was used all the same."""
+    most = Choice((10, float("inf")))
+    trial = replace(TRIAL, params={"most": most.options[1]}, distributions={"most": most})
+    assert table(trial).set_index("name").loc["most", "value"] == float("inf")
+
+
 def test_your_own_values_are_set_by_you():
     rows = table(replace(TRIAL, origin=Origin.DEFAULT)).set_index("name")
     assert rows.loc["lr", "set_by"] == "you"
