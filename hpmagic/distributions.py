@@ -479,6 +479,7 @@ class Choice(Distribution):
     """One of several values, of any kind, in no order.
 
     ``labels`` are the texts under which the options are shown and logged; by default their own.
+    ``objects`` are those of options that a store has only as labels, and that are texts here.
 
     >>> Choice(("linear", "rbf")).from_unit(0.9)
     'rbf'
@@ -488,6 +489,7 @@ class Choice(Distribution):
     ordered: ClassVar[bool] = False
     options: tuple[Any, ...]
     labels: tuple[str, ...] = field(default=())
+    objects: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
@@ -571,7 +573,8 @@ class Choice(Distribution):
         return f"{self.kind}({', '.join(texts)})"
 
     def as_json(self) -> dict[str, Any]:
-        literal = [is_literal(option) for option in self._own()]
+        pairs = zip(self._own(), self.labels, strict=True)
+        literal = [is_literal(own) and label not in self.objects for own, label in pairs]
         return {
             "kind": self.kind,
             "options": self._texts(),
@@ -722,7 +725,9 @@ def distribution_from_json(data: Mapping[str, Any]) -> Distribution:
             )
         )
         cls = Ordinal if kind == Ordinal.kind else Choice
-        return cls(options, tuple(fields["labels"]))
+        known = zip(fields["labels"], options, fields["literal"], strict=True)
+        objects = (label for label, option, literal in known if not literal and option == label)
+        return cls(options, tuple(fields["labels"]), frozenset(objects))
     raise SpaceError(f"unknown distribution kind {kind!r}")
 
 

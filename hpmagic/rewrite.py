@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpmagic.distributions import is_literal, label_of, literal_text, native
+from hpmagic.distributions import Choice, is_literal, label_of, literal_text, native
 from hpmagic.language import parse_cell
 from hpmagic.language.cell import Draw
 from hpmagic.records import Trial
@@ -54,6 +54,12 @@ def values_of(trial: Trial) -> dict[str, object]:
 def _value_of(trial: Trial, name: str) -> object:
     distribution = trial.distributions[name]
     value = distribution.used(trial.params[name])
+    if (
+        isinstance(distribution, Choice)
+        and isinstance(value, str)
+        and value in distribution.objects
+    ):
+        return Label(value)
     if is_literal(value):
         return value
     own, label = native(value), distribution.label(value)
@@ -170,8 +176,7 @@ def _is_expression(text: str, draw: Draw) -> bool:
     if any(a.expression is None and a.value == text for a in arguments):
         return False
     if draw.recipe.spread:  # choice(models): the label is the object's own name
-        known = isinstance(text, Label) or not isinstance(draw.expression, ast.Constant)
-        return known and text.isidentifier()
+        return isinstance(text, Label) and text.isidentifier()
     return any(a.text == text for a in draw.recipe.deferred)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpmagic.distributions import Choice
+from hpmagic.distributions import Choice, distribution_from_json
 from hpmagic.notebook.source import as_python, plain_transform
 from hpmagic.records import Origin, Trial, TrialState
 from hpmagic.rewrite import difference, rewrite, values_of
@@ -16,11 +16,16 @@ from hpmagic.rewrite import difference, rewrite, values_of
 
 def trial_of(options, value, labels=()):
     """A trial in which ``x`` had one of several options."""
+    return trial_with(Choice(options, labels), value)
+
+
+def trial_with(distribution, value):
+    """A trial in which ``x`` had a value."""
     return Trial(
         number=0,
         state=TrialState.COMPLETE,
         params={"x": value},
-        distributions={"x": Choice(options, labels)},
+        distributions={"x": distribution},
         values=(0.0,),
         metrics={},
         curves={},
@@ -191,6 +196,17 @@ def test_an_object_takes_the_place_of_a_text_like_its_name():
     values = values_of(trial_of((dict, list), dict, ("dict", "list")))
     assert rewrite(text, values).text.startswith("x = dict ")
     assert rewrite(text, {"x": "dict"}).text.startswith("x = dict ")  # from MLflow
+
+
+@pytest.mark.parametrize(("value", "written"), [("dict", "dict"), ("list", '"list"')])
+def test_a_stored_study_knows_which_options_were_objects(value, written):
+    """Both come back as texts, and keep that apart when they are stored once more."""
+    stored = Choice((dict, "list"), ("dict", "list"))
+    for _ in range(2):
+        stored = distribution_from_json(stored.as_json())
+    values = values_of(trial_with(stored, value))
+    text = "x = opts[0]  # tune: choice(*opts)\n"
+    assert rewrite(text, values).text == text.replace("opts[0]", written)
 
 
 def test_numbers_of_numpy_are_written_as_numbers(notebook):
