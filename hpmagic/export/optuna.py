@@ -105,7 +105,11 @@ def _main(search: Search, function: Function, spelled: _Spelled) -> list[str]:
         lines += _enqueue(study, values)
     count = len(search.by_hand) if info.tuner == "manual" else info.trials
     limit = f", n_trials={count}" if count else ""
-    lines.append(f"    {study}.optimize({function.name}{limit})")
+    if info.repeats > 1:
+        lines.append(
+            f"    # of up to {info.repeats} seeds a configuration this runs one"
+        )
+    lines.append(f"    {study}.optimize({function.name}{limit}, catch=(Exception,))")
     if len(directions) == 1:
         lines += [
             f'    print(f"best {info.objectives[0].name}: {{{study}.best_value:.6g}}")',
@@ -165,6 +169,7 @@ class _Spelled:
     def __post_init__(self) -> None:
         self.needs: set[str] = set()
         self._by_index: list[re.Pattern[str]] = []
+        self._by_label: list[re.Pattern[str]] = []
 
     def draw(self, draw: Draw) -> str:
         """The expression that draws."""
@@ -227,25 +232,26 @@ class _Spelled:
         if recipe.kind == Ordinal.kind:
             index = self._suggest("int", _suffixed(name, "_index"), f"0, {len(pairs) - 1}")
             return f"[{', '.join(text for _, text, _ in pairs)}][{index}]"
-        return self._categorical(pairs, name)
+        return self._categorical(draw, pairs, name)
 
-    def _categorical(self, pairs: list[tuple[str, str, object]], name: str) -> str:
+    def _categorical(self, draw: Draw, pairs: list[tuple[str, str, object]], name: str) -> str:
         if all(_primitive(value) for *_, value in pairs):
             texts = ", ".join(text for _, text, _ in pairs)
             return self._suggest("categorical", name, f"[{texts}]")
+        self._by_label.append(_names(draw))
         table = ", ".join(f"{literal_text(label)}: {text}" for label, text, _ in pairs)
         labels = ", ".join(literal_text(label) for label, *_ in pairs)
         return f"{{{table}}}[{self._suggest('categorical', name, f'[{labels}]')}]"
 
     def _from_grid(self, draw: Draw, name: str) -> str:
         if draw.recipe.kind in (Choice.kind, Ordinal.kind) and not draw.recipe.spread:
-            return self._categorical(_options(draw), name)
+            return self._categorical(draw, _options(draw), name)
         distribution = draw.parameter.distribution or self.known.get(draw.parameter.name)
         if distribution is None:
             raise ExportError(f"{draw.parameter.name}: no trial has shown what its range is")
         values = distribution.grid(draw.parameter.grid_points)
         pairs = [(distribution.label(v), literal_text(native(v)), v) for v in values]
-        return self._categorical(pairs, name)
+        return self._categorical(draw, pairs, name)
 
     def enqueued(
         self, params: Mapping[str, object], distributions: Mapping[str, Distribution]
@@ -263,12 +269,11 @@ class _Spelled:
 
     def _queued(self, name: str, value: object, distribution: Distribution) -> tuple[str, str]:
         if isinstance(distribution, Choice):
-            by_index = any(names.fullmatch(name) for names in self._by_index)
+            by_index = _among(self._by_index, name)
             if (by_index or isinstance(distribution, Ordinal)) and not self.grid:
                 return f"{name}_index", str(distribution.index(value))
-            if all(map(_primitive, distribution.options)):
-                return name, literal_text(value)
-            return name, literal_text(distribution.label(value))
+            by_label = _among(self._by_label, name)
+            return name, literal_text(distribution.label(value) if by_label else value)
         if isinstance(distribution, Normal):
             return f"{name}_quantile", repr(distribution.to_unit(cast("float", value)))
         return name, literal_text(value)
@@ -315,6 +320,10 @@ def _names(draw: Draw) -> re.Pattern[str]:
         return re.compile(re.escape(draw.parameter.name))
     fixed = [p.value if isinstance(p, ast.Constant) else None for p in draw.name.values]
     return re.compile("".join(".*" if text is None else re.escape(str(text)) for text in fixed))
+
+
+def _among(patterns: list[re.Pattern[str]], name: str) -> bool:
+    return any(pattern.fullmatch(name) for pattern in patterns)
 
 
 def _suffixed(name: str, suffix: str) -> str:

@@ -130,7 +130,7 @@ def _options(draw: Draw) -> str:
 def _by_optuna(search: Search) -> bool:
     """Whether Optuna searches within Ray: it takes no grids, lambdas or objects."""
     plain = all(
-        p.distribution is not None and not isinstance(p.distribution, LogNormal)
+        p.distribution is not None and not isinstance(p.distribution, Normal)
         for p in search.cell.space.parameters
     )
     return search.record.info.tuner in _OPTUNA and plain

@@ -82,8 +82,15 @@ class Search:
     @cached_property
     def names(self) -> set[str]:
         """Every name that occurs anywhere, for new names to keep away from."""
-        trees = [self.cell.tree, ast.parse(self.setup_text)]
-        return {n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        names: set[str] = set()
+        for tree in (self.cell.tree, ast.parse(self.setup_text)):
+            names |= bound_names(tree)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Name):
+                    names.add(node.id)
+                elif isinstance(node, ast.arg):
+                    names.add(node.arg)
+        return names
 
     @property
     def title(self) -> str:

@@ -141,6 +141,43 @@ def test_the_optuna_program_draws_every_kind(tmp_path):
     assert float(out.splitlines()[-1]) == pytest.approx(mine, abs=1e-6)
 
 
+@pytest.mark.parametrize("tuner", ["random", "grid"])
+def test_an_option_that_is_a_name_is_enqueued_as_it_is_asked_for(tuner, tmp_path):
+    """Where one option is written as an expression, all are asked for by their labels."""
+    search = search_of(
+        """
+        width = 64  # tune: choice(64, WIDE)
+        loss = width * 1.0  # tune: minimize
+        """,
+        earlier=["WIDE = 256\n"],
+        tuner=tuner,
+        trials=2,
+    )
+    program = export("optuna", search)
+    assert 'enqueue_trial({"width": "64"})' in program
+    out = run(program + "    print(study.trials[0].value)\n", tmp_path)
+    assert out.splitlines()[-1] == "64.0"
+
+
+def test_the_optuna_program_goes_on_where_a_trial_fails(tmp_path):
+    """As the study did; a function's parameter may be called as Optuna's trial is."""
+    search = search_of(
+        """
+        def half(trial):
+            return trial / 2
+
+        x = 1  # tune: int(1, 3)
+        loss = half(1 / (x - 1))  # tune: minimize
+        """,
+        trials=6,
+    )
+    program = export("optuna", search)
+    assert "def half(trial):" in program
+    out = run(program + "    print(*(t.state.name for t in study.trials))\n", tmp_path)
+    assert out.splitlines()[-1].startswith("FAIL ")
+    assert "COMPLETE" in out.splitlines()[-1]
+
+
 def test_steps_patience_and_pruning_go_along(tmp_path):
     """A training loop reports, may be pruned, and stops when it no longer improves."""
     search = search_of(
