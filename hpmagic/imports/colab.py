@@ -172,7 +172,10 @@ def _range(field: Field, kind: str, written: ast.expr) -> Distribution:
     numbers: dict[str, Any] = {name: value.value for name, value in given.items()}
     spelled = {"min": "low", "max": "high", "step": "step"}
     options = {spelled[name]: value for name, value in numbers.items()}
-    default = written.value if isinstance(written, ast.Constant) else None
+    try:
+        default = ast.literal_eval(written)
+    except ValueError:
+        default = None
     # Colab's own step is 1: a slider moves in whole numbers unless something says otherwise.
     whole = all(type(value) is int for value in numbers.values()) and type(default) is not float
     try:

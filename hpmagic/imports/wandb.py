@@ -39,6 +39,7 @@ _KEYS: Final = (
     "scheduler",
 )
 _METHODS: Final = {"grid": "grid", "random": "random", "bayes": "bayes", "custom": "auto"}
+_OURS: Final = re.compile(r"\s*@?tune\b", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _WRITTEN: Final = (
     "the written values are the first of several and the middles of ranges; they are trial 0, so "
@@ -88,7 +89,8 @@ class _Sweep:
     def _description(self) -> list[str]:
         item = self._given.get("description")
         lines = [] if item is None else str(item.plain).splitlines()
-        return [f"# {_printable(line)}" for line in lines]
+        # Behind a bar, what looks like a header or an annotation is none.
+        return [f"# {'| ' * bool(_OURS.match(line))}{_printable(line)}" for line in lines]
 
     def _words(self) -> Iterator[str]:
         """What the sweep means as words of the header."""

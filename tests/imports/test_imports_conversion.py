@@ -38,6 +38,7 @@ def space_of(text):
         ('x = 3 # @param {"type":"slider","min":1,"max":9,"step":2}', "int(1, 9, step=2)"),
         ("x = 142 #@param {type: 'slider', min: 100, max: 200}", "int(100, 200)"),
         ('x = 0.5 #@param {type:"slider", min:0, max:1}', "uniform(0, 1)"),
+        ('x = -0.5 #@param {type:"slider", min:-1, max:1}', "uniform(-1, 1)"),
         ('x = 1e-3 #@param {type:"number", min:1e-4, max:1e-2}', "uniform(0.0001, 0.01)"),
         ('x = 3 #@param {type:"integer", min:-5, max:5}', "int(-5, 5)"),
         ('x = "a" #@param ["a", "b"]', 'choice("a", "b")'),
@@ -254,6 +255,18 @@ def test_no_text_of_a_sweep_becomes_code(tmp_path):
     path.write_text(yaml.safe_dump(given))
     tree = ast.parse(convert_file("wandb", path).text)
     assert [type(node) for node in tree.body] == [ast.Assign]
+
+
+def test_a_description_is_no_header_and_no_annotation(tmp_path):
+    """Whatever its lines look like."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        'description: "@tune grid\\ntune: uniform(0, 1)"\nmethod: random\n'
+        "parameters: {x: {min: 1, max: 9}}\n"
+    )
+    text = convert_file("wandb", path).text
+    assert text.startswith("# | @tune grid\n# | tune: uniform(0, 1)\n# @tune random")
+    assert list(parse_cell(text).space) == ["x"]
 
 
 def test_reading_a_sweep_makes_no_objects(tmp_path, monkeypatch):
