@@ -301,6 +301,8 @@ def _given(words: list[str], known: list[str]) -> dict[str, Any]:
         value = getattr(found, option.key, None)
         if value is not None:
             given[option.key] = _value(option, value)
+    if rest:
+        _check_times(words)
     for word in rest:
         if word.startswith("-"):
             flags = [option.flag for option in OPTIONS] + [
@@ -314,6 +316,19 @@ def _given(words: list[str], known: list[str]) -> dict[str, Any]:
             raise OptionError(f"unknown tuner `{word}`{hint}")
         given["tuner"] = word
     return given
+
+
+def _check_times(words: Sequence[str]) -> None:
+    """Refuse a time whose unit is a word of its own, as in ``--timeout 10 minutes``."""
+    timed = [option.flag for option in OPTIONS if option.read is read_duration]
+    parts = [part for word in words for part in word.split("=", 1)]
+    for flag, number, unit in zip(parts, parts[1:], parts[2:], strict=False):
+        time = re.fullmatch(
+            r"[\d.]+ (s|m|h|d)(ecs?|econds?|ins?|inutes?|ours?|ays?)?", f"{number} {unit}"
+        )
+        if flag in timed and time is not None:
+            told = f"`{number}{time[1]}`, not `{number} {unit}`"
+            raise OptionError(f"{flag} takes a time in one word: {told}")
 
 
 def _joined(words: Sequence[str]) -> list[str]:

@@ -367,7 +367,7 @@ class _Loop:
 
     def stopped(self) -> _End:
         count = sum(trial.state is not TrialState.INTERRUPTED for trial in self.trials)
-        return _End("interrupted", f"stopped by hand after {count} trials")
+        return _End("interrupted", f"stopped by hand after {count} trial{'s' * (count != 1)}")
 
     def emit(self, event: Event) -> None:
         for listener in self.listeners:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _LITTLE = 0.03
 _SHARED = 0.1
 _SURE = 0.5
 _MOST = 8
+_NUMBER = re.compile(r"(?<!line )(?<![\w.])-?(?:0x[\da-f]+|\d[\d.,]*(?:e[-+]?\d+)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,13 +294,22 @@ def _failures(trials: Sequence[Trial]) -> Finding | None:
     failed = [t for t in trials if t.state is TrialState.FAILED]
     if len(failed) < max(2, 0.2 * len(trials)):
         return None
-    (reason, many), *_ = Counter(
-        clean(t.reason or "no reason given", 120) for t in failed
-    ).most_common(1)
+    reasons = [clean(t.reason or "no reason given", 120) for t in failed]
+    ((kind, many),) = Counter(map(_kind, reasons)).most_common(1)
+    alike = [reason for reason in reasons if _kind(reason) == kind]
+    like = " errors like" if len(set(alike)) > 1 else ""
     pattern = _culprit(trials)
     text = f"{len(failed)} of {count(len(trials), 'trial')} failed"
-    text += f", {many} with {isolated(reason)}" if many < len(failed) else f": {isolated(reason)}"
+    if many < len(failed):
+        text += f", {many} with{like} {isolated(alike[0])}"
+    else:
+        text += f"{f', all with{like}' if like else ':'} {isolated(alike[0])}"
     return Finding("failures", text + (f". {pattern}" if pattern else "."))
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers, but for the line's: they differ from trial to trial."""
+    return _NUMBER.sub("#", reason)
 
 
 def _culprit(trials: Sequence[Trial]) -> str:

@@ -12,13 +12,12 @@ from html import escape
 from hpmagic.display import chart
 from hpmagic.display.findings import Finding, findings
 from hpmagic.display.progress import Progress
-from hpmagic.display.rows import Cell, Row, Table, front_table, heading, top_table
+from hpmagic.display.rows import Cell, Row, Table, front_table, heading, places_of, top_table
 from hpmagic.display.style import STYLE
 from hpmagic.display.words import (
     abridged,
     clean,
     count,
-    decimals,
     duration,
     number,
     param_text,
@@ -35,6 +34,8 @@ _LIVE_ROWS = 6
 _MOST_FAILURES = 5
 _NARROW = 286
 """The width of a chart that has another beside it."""
+_BESIDE = 29
+"""How many characters of a name and its values have room beside the chart."""
 
 
 def live(progress: Progress, now: float) -> str:
@@ -67,10 +68,11 @@ def final(record: StudyRecord) -> str:
     now = record.finished.end if record.finished is not None else _last_end(record)
     parts = [_head(progress), _ending(progress, now)]
     if progress.best is not None:
-        aside = _best_values(progress) if len(progress.objectives) == 1 else ""
+        values, wide = _best_values(progress) if len(progress.objectives) == 1 else ("", False)
+        aside, below = ("", values) if wide else (values, "")
         parts.append(
             f'<div class="hpm-cols"><div class="hpm-hero">{_hero(progress)}{aside}</div>'
-            f"{_history(progress, image=True)}</div>"
+            f"{_history(progress, image=True)}</div>{below}"
         )
         parts.append(_findings(findings(record)))
         parts.append(_tried(progress, now))
@@ -184,18 +186,13 @@ def _hero(progress: Progress) -> str:
             f'<span class="hpm-big hpm-m">–</span><div class="hpm-m">{waiting}</div>'
             '<div class="hpm-gain">&nbsp;</div>'
         )
-    places = _places(progress)
+    places = places_of(progress)
     name = _text(progress.objective.name, 40)
     return (
         f'<b class="hpm-big">{shown(best.value, places)}</b>'
         f'<div class="hpm-m">best {name}, trial {best.number}</div>'
         f'<div class="hpm-gain">{_gain(progress, places)}</div>'
     )
-
-
-def _places(progress: Progress) -> int | None:
-    trials = [t for t in progress.top[:4] if t is not progress.default] or progress.top[:1]
-    return decimals([t.value for t in trials if t.value is not None])
 
 
 def _gain(progress: Progress, places: int | None) -> str:
@@ -207,7 +204,10 @@ def _gain(progress: Progress, places: int | None) -> str:
     arrow = "▲" if progress.objective.direction is Direction.MAXIMIZE else "▼"
     relative = abs(gain / default.value) if default.value else 0.0
     share = f" ({relative:.1%})" if 0.0005 <= relative < 10 else ""
-    better, yours = shown(gain, places), shown(default.value, places)
+    yours = shown(default.value, places)
+    # A gain may be far smaller than what it is a difference of.
+    little = places is not None and gain < 10.0 ** (2 - places)
+    better = number(gain, 3) if little else shown(gain, places)
     return f"{arrow} <b>{better}</b>{share} better than your {yours}"
 
 
@@ -216,7 +216,7 @@ def _hero_of_several(progress: Progress) -> str:
     for index, objective in enumerate(progress.objectives):
         values = [t.values[index] for t in progress.front if t.values]
         best = (min if objective.direction is Direction.MINIMIZE else max)(values, default=None)
-        text = "–" if best is None else number(best)
+        text = "–" if best is None else shown(best, places_of(progress, index))
         lines.append(
             f'<div class="hpm-pair"><b>{text}</b> '
             f'<span class="hpm-m">best {_text(objective.name, 40)}</span></div>'
@@ -320,41 +320,49 @@ def _ending(progress: Progress, now: float) -> str:
     return f'<div class="hpm-row"><span>{took}{why}</span> <span>{_counts(progress)}</span></div>'
 
 
-def _best_values(progress: Progress) -> str:
-    """What to set: the best trial's values beside the person's own."""
+def _best_values(progress: Progress) -> tuple[str, bool]:
+    """What to set: the best trial's values beside the person's own.
+
+    And whether that is too wide to stand beside the chart.
+    """
     best, default = progress.best, progress.default
     assert best is not None
     if not best.params:
-        return ""
+        return "", False
     names = list(best.params)
-    rows = []
+    trials = [best] if default is None or default is best else [best, default]
+    rows, texts = [], []
     for name in names[:24]:
-        cells = [f"<td>{_cell(heading(name))}</td>", f"<td><code>{_value(best, name)}</code></td>"]
-        if default is not None and default is not best:
-            own = f"<code>{_value(default, name)}</code>" if name in default.params else "–"
-            cells.append(f'<td class="hpm-m">{own}</td>')
-        within = _text(range_text(best, name, progress.info), 60)
-        cells.append(f'<td class="hpm-m hpm-w">{within}</td>')
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    titles = [
-        "best values",
-        "",
-        *(["yours"] if default is not None and default is not best else []),
-    ]
-    head = "".join(f'<th scope="col">{title}</th>' for title in [*titles, "searched in"])
+        values = [_value(t, name) if name in t.params else Cell("–") for t in trials]
+        within = _cut(clean(range_text(best, name, progress.info), 200), 44)
+        texts.append([heading(name), *values])
+        row = [f"<td>{_cell(heading(name))}</td>"]
+        row += [
+            f"<td{at}><code>{_cell(value)}</code></td>"
+            for value, at in zip(values, ("", ' class="hpm-m"'), strict=False)
+        ]
+        row.append(f'<td class="hpm-m hpm-w">{_cell(within)}</td>')
+        rows.append(f"<tr>{''.join(row)}</tr>")
+    titles = ["best values", "", *["yours"][: len(trials) - 1], "searched in"]
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     more = len(names) - 24
     note = f'<p class="hpm-m">{count(more, "more hyperparameter")}</p>' if more > 0 else ""
     body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="hpm-scroll"><table>{body}</table>{note}</div>'
+    longest = [max(len(cell.text) for cell in column) for column in zip(*texts, strict=True)]
+    table = f'<div class="hpm-scroll"><table>{body}</table>{note}</div>'
+    return table, sum(longest) > _BESIDE
 
 
-def _value(trial: Trial, name: str) -> str:
+def _value(trial: Trial, name: str) -> Cell:
     value = trial.params[name]
     written = type(value) in (str, float, int, bool)
     text = literal_text(value) if written else param_text(trial, name)
-    full = clean(text, 200)
-    short = abridged(full, 48)
-    return _cell(Cell(short, full if short != full else ""))
+    return _cut(clean(text, 200), 48)
+
+
+def _cut(full: str, limit: int) -> Cell:
+    short = abridged(full, limit)
+    return Cell(short, full if short != full else "")
 
 
 def _findings(found: Sequence[Finding]) -> str:

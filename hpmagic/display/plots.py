@@ -195,18 +195,22 @@ def _history_panel(axes: Axes, record: StudyRecord, index: int) -> None:
     keep = [best_value, *([yours] if yours is not None else [])]
     numbers = [t.number for t in trials]
     drawn = limit_values(axes, values, objective.direction, keep)
-    axes.plot(numbers, drawn, "o", color=GREY, markersize=4, alpha=0.65, mew=0)
+    # Values at the ends of the axis are drawn whole.
+    axes.plot(numbers, drawn, "o", color=GREY, markersize=4, alpha=0.65, mew=0, clip_on=False)
     pruned = [t for t in record.trials if t.state is TrialState.PRUNED and t.values]
     if pruned:
         low, high = axes.get_ylim()
         heights = np.clip(values_of(pruned, index), low, high)
-        axes.plot([t.number for t in pruned], heights, "o", mfc="none", mec=GREY, markersize=4)
+        axes.plot([t.number for t in pruned], heights, "o", mfc="none", mec=GREY, markersize=4,
+                  clip_on=False)  # fmt: skip
     foot_marks(axes, [t.number for t in record.trials if t.state is TrialState.FAILED])
     line = _best_line(trials, objective, index)
     last = max(t.number for t in record.trials)
-    xs, ys = [x for x, _ in line] + [last], [y for _, y in line] + [line[-1][1]]
-    axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, linewidth=2)
-    axes.plot(best.number, best_value, "o", mfc="white", mec=BLUE, mew=1.8, markersize=7, zorder=5)
+    xs = [x for x, _ in line] + [last]
+    ys = np.clip([y for _, y in line] + [line[-1][1]], *axes.get_ylim())
+    axes.plot(xs, ys, drawstyle="steps-post", color=BLUE, linewidth=2, clip_on=False)
+    axes.plot(best.number, best_value, "o", mfc="white", mec=BLUE, mew=1.8, markersize=7, zorder=5,
+              clip_on=False)  # fmt: skip
     _ends(axes, best_value, yours)
     axes.set_xlim(-0.02 * max(last, 1) - 0.5, last + 0.5 + 0.02 * last)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -315,7 +319,7 @@ def _importance(record: StudyRecord, index: int) -> StudyFigure:
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.set_xlabel(
-        f"share of the variation, random forest on {count(found.trials, 'trial')}, "
+        f"share of the variation, Gaussian process fitted to {count(found.trials, 'trial')}, "
         f"R² {found.fit:.2f} on trials it did not see",
         color=SOFT,
         fontsize=8.5,

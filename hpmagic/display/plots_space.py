@@ -140,11 +140,12 @@ def slices(record: StudyRecord, index: int, params: Any = None) -> StudyFigure:
         colours = np.array([t.number for t in trials], dtype=float)
         axes.scatter(
             xs, drawn, c=colours, cmap="Blues", vmin=-0.6 * max(colours.max(), 1), s=15,
-            vmax=max(colours.max(), 1), linewidths=0,
+            vmax=max(colours.max(), 1), linewidths=0, clip_on=False,
         )  # fmt: skip
         spot = axis.position(best)
         if math.isfinite(spot):
-            axes.plot(spot, best_value, "o", mfc="none", mec=INK, mew=1.6, markersize=8)
+            axes.plot(spot, best_value, "o", mfc="none", mec=INK, mew=1.6, markersize=8,
+                      clip_on=False)  # fmt: skip
         _scale(axes, axis, xs)
         lost = axis.positions([t for t in failed if axis.categories == () or (axis.name in t.params
                                and _label(t, axis.name) in axis.categories)])  # fmt: skip

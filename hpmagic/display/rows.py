@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpmagic.display.progress import Progress, Running
 from hpmagic.display.words import abridged, clean, decimals, duration, number, param_text, shown
 from hpmagic.distributions import Choice
 from hpmagic.records import Trial
 
-__all__ = ["Cell", "Column", "Row", "Table", "front_table", "heading", "param_names", "top_table"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Row",
+    "Table",
+    "front_table",
+    "heading",
+    "param_names",
+    "places_of",
+    "shortened",
+    "top_table",
+    "without_last",
+]
 
 _MOST_PARAMS = 8
 _WIDE = 22
@@ -42,11 +54,34 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``more`` says how many hyperparameters had no room."""
+    """``params`` counts the hyperparameters' columns, which end before the last column; ``more``
+    says how many hyperparameters had no room.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    params: int = 0
     more: int = 0
+
+
+def shortened(table: Table, limit: int) -> Table:
+    """The table with texts of at most ``limit`` characters."""
+
+    def short(cell: Cell) -> Cell:
+        return Cell(abridged(cell.text, limit), cell.full or cell.text)
+
+    columns = tuple(Column(short(column.title), column.numeric) for column in table.columns)
+    rows = tuple(Row(row.role, tuple(map(short, row.cells))) for row in table.rows)
+    return replace(table, columns=columns, rows=rows)
+
+
+def without_last(table: Table) -> Table:
+    """The table without its last hyperparameter; itself if it has none."""
+    if not table.params:
+        return table
+    rows = tuple(Row(row.role, (*row.cells[:-2], row.cells[-1])) for row in table.rows)
+    columns = (*table.columns[:-2], table.columns[-1])
+    return Table(columns, rows, table.params - 1, table.more + 1)
 
 
 def param_names(progress: Progress, trials: Iterable[Trial]) -> list[str]:
@@ -78,6 +113,21 @@ def front_table(progress: Progress, most: int = 12) -> Table:
     return _table(progress, trials, None, 0.0)
 
 
+def places_of(progress: Progress, index: int = 0) -> int | None:
+    """With how many decimals one objective is shown, the same wherever a view shows it.
+
+    They tell the best trials apart; the best value and the person's own can be read.
+    """
+    several = len(progress.objectives) > 1
+    default = progress.default
+    own = [default.values[index]] if default is not None and default.values else []
+    trials = progress.front if several else progress.top[:5]
+    values = [t.values[index] for t in trials if t.values and t is not default] or own
+    sign = progress.objectives[index].direction.sign
+    best = [min([*values, *own], key=lambda value: sign * value)] if values else []
+    return decimals(values, [*best, *own])
+
+
 def _table(
     progress: Progress, trials: Sequence[Trial], running: Running | None, now: float
 ) -> Table:
@@ -85,10 +135,7 @@ def _table(
     more = max(0, len(names) - _MOST_PARAMS)
     names = names[:_MOST_PARAMS]
     objectives = progress.objectives
-    places = [
-        decimals([t.values[i] for t in trials if t.values and t is not progress.default])
-        for i in range(len(objectives))
-    ]
+    places = [places_of(progress, i) for i in range(len(objectives))]
     numeric = [_is_numeric(progress, trials, name) for name in names]
     columns = [
         Column(Cell("trial"), numeric=True),
@@ -100,7 +147,7 @@ def _table(
     if running is not None:
         rows.append(_running_row(progress, running, names, now))
     rows += [_trial_row(progress, trial, names, places) for trial in trials]
-    return Table(tuple(columns), tuple(rows), more)
+    return Table(tuple(columns), tuple(rows), len(names), more)
 
 
 def heading(name: str) -> Cell:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
 from hpmagic.display.findings import findings
 from hpmagic.display.progress import Progress
-from hpmagic.display.rows import Table, front_table, top_table
+from hpmagic.display.rows import Table, front_table, shortened, top_table, without_last
 from hpmagic.display.words import (
     abridged,
     clean,
@@ -37,12 +38,17 @@ __all__ = [
 _BAR = 28
 
 
-def summary(record: StudyRecord) -> str:
-    """A study in a few lines: what was best, what the trials tell, the best of them."""
-    return overview(Progress.of(record), record)
+def summary(record: StudyRecord, width: int | None = None) -> str:
+    """A study in a few lines: what was best, what the trials tell, the best of them.
+
+    With ``width``, sentences are broken between words and the table is made to fit.
+    """
+    return overview(Progress.of(record), record, width)
 
 
-def overview(progress: Progress, record: StudyRecord | None = None) -> str:
+def overview(
+    progress: Progress, record: StudyRecord | None = None, width: int | None = None
+) -> str:
     """`summary` of a study whose events have been folded already; ``record`` adds the findings."""
     info = progress.info
     if info is None:
@@ -67,10 +73,13 @@ def overview(progress: Progress, record: StudyRecord | None = None) -> str:
         lines.append(f"  {clean(progress.reused, 200)}")
     if record is not None:
         lines += [f"  - {clean(found.text, 600)}" for found in findings(record)]
+    if width is not None:
+        lines = [_broken(line, width) for line in lines]
     if progress.best is not None:
         several = len(info.objectives) > 1
         table = front_table(progress, 6) if several else top_table(progress, now, 3, live=False)
-        lines += ["", *("  " + line for line in _laid_out(table))]
+        laid_out = _laid_out(table) if width is None else _narrowed(table, width - 2)
+        lines += ["", *("  " + line for line in laid_out)]
     return "\n".join(lines)
 
 
@@ -210,6 +219,24 @@ def space_table(space: SearchSpace) -> str:
             ]
         )
     return "\n".join(_aligned(rows, [False] * 4))
+
+
+def _broken(line: str, width: int) -> str:
+    """``line`` in lines of ``width`` columns, broken between words, those that follow indented."""
+    return textwrap.fill(line, max(width, 20), subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _narrowed(table: Table, width: int) -> list[str]:
+    """The table in lines of ``width`` columns: names cut shorter, then fewer hyperparameters."""
+    while True:
+        for limit in (22, 16, 12):
+            lines = _laid_out(shortened(table, limit))
+            if max(map(_columns, lines)) <= width:
+                return lines
+        fewer = without_last(table)
+        if fewer is table:
+            return [fit(line, width) for line in lines]
+        table = fewer
 
 
 def _laid_out(table: Table) -> list[str]:

@@ -275,7 +275,8 @@ class TerminalPainter:
         self._lines = len(lines)
 
     def finish(self, progress: Progress) -> None:
-        self._write(f"{self._home()}\x1b[J{text.summary(progress.record())}\n")
+        width = shutil.get_terminal_size((80, 24)).columns
+        self._write(f"{self._home()}\x1b[J{text.summary(progress.record(), width - 1)}\n")
 
     def event(self, progress: Progress, event: Event) -> None:
         """Nothing is written for a single event."""

@@ -83,25 +83,38 @@ def number(value: float, digits: int = 4) -> str:
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
-def decimals(values: Iterable[float]) -> int | None:
-    """How many decimals tell ``values`` apart; None where a plain decimal would not read well.
+def decimals(values: Iterable[float], keep: Iterable[float] = ()) -> int | None:
+    """How many decimals tell ``values`` apart and leave those of ``keep`` three digits.
+
+    None where no number of decimals would read well.
 
     >>> decimals([0.9522, 0.9733, 0.9711]), decimals([120.25, 250.5]), decimals([3e-9])
     (4, 1, None)
+    >>> decimals([0.0005198, 0.6], [0.0005198]), decimals([3.5e-7, 10.7], [3.5e-7])
+    (6, None)
     """
     finite = [v for v in values if math.isfinite(v)]
+    kept = [abs(v) for v in keep if v and math.isfinite(v)]
     if not finite:
         return 4
     top = max(abs(v) for v in finite)
-    if top >= 1e6 or (top and top < 1e-3):
+    largest = max([top, *kept])
+    if largest >= 1e6 or (largest and largest < 1e-3):
         return None
-    if not top:
-        return 1
     spread = max(finite) - min(finite)
-    wanted = 3 - math.floor(math.log10(top))
+    wanted = 3 - _size(top) if top else 1
     if spread > 1e-6 * top:
-        wanted = max(wanted, 1 - math.floor(math.log10(spread)))
-    return min(max(wanted, 0), 6)
+        wanted = max(wanted, 1 - _size(spread))
+    wanted = min(max(wanted, 0), 6)
+    needed = max((2 - _size(v) for v in kept), default=0)
+    if needed <= wanted:
+        return wanted
+    # A column of numbers that are long before and behind the point is hard to read.
+    return needed if needed <= 6 and needed + _size(largest) <= 5 else None
+
+
+def _size(value: float) -> int:
+    return math.floor(math.log10(value))
 
 
 def shown(value: float, places: int | None) -> str:

@@ -25,8 +25,9 @@ class CellSyntaxError(Exception):
         self._shell = shell
 
     def _render_traceback_(self) -> list[str]:
-        notes = [note + "\n" for note in getattr(self.error, "__notes__", ())]
-        table = self._shell.SyntaxTB.structured_traceback(type(self.error), self.error, [])
+        table = list(self._shell.SyntaxTB.structured_traceback(type(self.error), self.error, []))
+        said = "".join(table)  # newer IPythons print the notes
+        notes = [note + "\n" for note in getattr(self.error, "__notes__", ()) if note not in said]
         return [*table, *notes]
 
 

@@ -63,7 +63,19 @@ class Table:
 
 
 def _best(session: Session, _: Sequence[str]) -> Any:
-    return session.study.best
+    best = session.study.best
+    _say_which(session)
+    return best
+
+
+def _say_which(session: Session) -> None:
+    """Say of which objective the best is, where there are several."""
+    objectives = session.study.objectives
+    if len(objectives) > 1:
+        print(  # noqa: T201
+            f"# best by {objectives[0].name}, the first of {len(objectives)} objectives; "
+            "study.front has the others"
+        )
 
 
 def _trials(session: Session, _: Sequence[str]) -> Any:
@@ -112,6 +124,7 @@ def _apply(session: Session, _: Sequence[str]) -> None:
         for target in targets or ():
             session.shell.user_ns[target] = value
             said.append(f"{target} = {code}")
+    _say_which(session)
     if left:
         said.append(
             f"# {', '.join(left)}: nothing that the notebook could hold under this name; "
@@ -164,7 +177,9 @@ def _named(path: str, namespace: Mapping[str, Any]) -> Any:
 def _write(session: Session, _: Sequence[str]) -> None:
     from hpmagic.notebook.writeback import write_back
 
-    print(write_back(session))  # noqa: T201
+    said = write_back(session)
+    _say_which(session)
+    print(said)  # noqa: T201
 
 
 def _export(session: Session, words: Sequence[str]) -> None:

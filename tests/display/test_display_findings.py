@@ -450,6 +450,31 @@ def test_many_failures_name_their_cause():
     assert "Every trial with solver = bad failed." in said
 
 
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        (
+            ["ValueError: boom 0.5 (line 4)", "ValueError: boom -2e-05 (line 4)"],
+            "2 of 2 trials failed, all with errors like ValueError: boom 0.5 (line 4).",
+        ),
+        (["OSError: no (line 2)", "OSError: no (line 2)"], "2 of 2 trials failed: OSError: no"),
+        (
+            ["E: x1 (line 2)", "E: x2 (line 2)", "E: x2 (line 3)"],
+            "3 of 3 trials failed, 1 with E: x1",
+        ),
+        (
+            ["A: at 0x7f12", "B: no", "A: at 0x7fe8"],
+            "3 of 3 trials failed, 2 with errors like A: at 0x7f12.",
+        ),
+    ],
+)
+def test_errors_that_differ_by_a_number_are_counted_together(reasons, said):
+    """Digits in names and the line's number tell errors apart, a value in the message does not."""
+    trials = [simulated.trial_of(i, None, reason=reason) for i, reason in enumerate(reasons)]
+    (found,) = findings(record_of(trials))
+    assert found.text.startswith(said)
+
+
 def test_a_single_failure_is_no_finding():
     """One in forty is the failures' own list."""
     assert "failures" not in kinds(simulated.record(40, failing=0.03))

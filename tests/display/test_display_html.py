@@ -12,7 +12,7 @@ import simulated
 
 from hpmagic.display import html
 from hpmagic.display.progress import Progress
-from hpmagic.distributions import Choice
+from hpmagic.distributions import Choice, LogUniform
 from hpmagic.records import (
     Direction,
     MetricReported,
@@ -92,6 +92,71 @@ def test_live_panel_says_how_far_how_good_and_against_what():
     assert "better than your 0.8915" in words
     assert "running" in words
     assert "failed" in words
+
+
+def study_of(*values, direction=Direction.MINIMIZE, params=None):
+    """A study of one objective, ``mse``, whose first trial is the person's own."""
+    told = simulated.info(len(values), [Objective("mse", direction)], table=params or {})
+    stream = [StudyStarted(told)]
+    for number, value in enumerate(values):
+        drawn = {name: default for name, (_, default) in (params or {}).items()}
+        distributions = {name: d for name, (d, _) in (params or {}).items()}
+        trial = simulated.trial_of(number, value, params=drawn, distributions=distributions)
+        stream.append(TrialFinished(trial))
+    end = StudyFinished("complete", "done", simulated.BEGIN + 9, 0)
+    return simulated.record_of([*stream, end])
+
+
+@pytest.mark.parametrize(
+    ("values", "hero", "cells"),
+    [
+        (
+            [7e-7, 3.546e-7, 0.6138, 10.67],
+            "3.546e-07 best mse, trial 1 ▼ 3.454e-07 (49.3%) better than your 7e-07",
+            ["1 best 3.546e-07", "0 yours 7e-07", "2 0.6138", "3 10.67"],
+        ),
+        ([1e-9, 0.01, 0.04], "1e-09 best mse, trial 0", ["0 best 1e-09", "1 0.01", "2 0.04"]),
+        (
+            [0.0012, 0.0005198, 0.62],
+            "0.000520 best mse, trial 1 ▼ 0.000680 (56.7%) better than your 0.001200",
+            ["1 best 0.000520", "0 yours 0.001200", "2 0.620000"],
+        ),
+        (
+            [0.9688, 0.9679, 0.9712],
+            "0.9679 best mse, trial 1 ▼ 0.0009 (0.1%) better than your 0.9688",
+            ["1 best 0.9679", "0 yours 0.9688", "2 0.9712"],
+        ),
+        (
+            [4000.3, 0.00155, 0.3],
+            "0.00155 best mse, trial 1 ▼ 4000 (100.0%) better than your 4000",
+            ["1 best 0.00155", "2 0.3", "0 yours 4000"],
+        ),
+    ],
+    ids=["decades", "nearly zero", "small", "close", "far default"],
+)
+def test_the_best_the_persons_own_and_the_gain_are_never_rounded_away(values, hero, cells):
+    """They have three digits, and the head and the table of a view show a value alike."""
+    record = study_of(*values)
+    for words in (
+        Page(html.final(record)).words,
+        Page(html.live(Progress.of(record), simulated.BEGIN + 9)).words,
+    ):
+        assert hero in words
+        for cell in cells:
+            assert f" {cell} " in words
+
+
+def test_best_values_stand_beside_the_chart_only_where_they_have_room():
+    """A wide table has the panel's whole width, so that its ranges can be seen."""
+    narrow = {"lr": (LogUniform(1e-3, 1.0), 0.1)}
+    wide = {"a_name_of_twenty_four_ch": (LogUniform(1e-3, 1.0), 0.123456789)}
+    wide |= {"path": (Choice(("/a/long/path/to/the/data", "b")), "/a/long/path/to/the/data")}
+    below = [
+        html.final(study_of(2.0, 1.0, params=table)).index("best values")
+        > html.final(study_of(2.0, 1.0, params=table)).index("<figure")
+        for table in (narrow, wide)
+    ]
+    assert below == [False, True]
 
 
 def test_live_panel_has_the_same_number_of_rows_from_start_to_end():

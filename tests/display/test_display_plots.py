@@ -14,7 +14,7 @@ import simulated
 from hpmagic.display.plots import KINDS, figure, log_axis, plot
 from hpmagic.distributions import MISSING, Choice, Int, LogUniform, Normal, Uniform
 from hpmagic.errors import OptionError
-from hpmagic.records import StudyStarted, TrialFinished, TrialState
+from hpmagic.records import Direction, Objective, StudyStarted, TrialFinished, TrialState
 
 HERE = str(Path(__file__).parent)
 
@@ -133,6 +133,36 @@ def test_a_logarithmic_axis_has_few_ticks_in_plain_text(low, high, shown):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == shown
     assert axes.get_xticks() == pytest.approx([float(text) for text in shown])
     assert list(axes.get_xticks(minor=True)) == []
+
+
+@pytest.mark.parametrize("kind", ["history", "slice"])
+def test_marks_at_the_end_of_an_axis_are_whole(kind):
+    """The best value is where a logarithmic axis ends; values beyond the axis are at its end."""
+    trials = [
+        simulated.trial_of(i, 10.0**-i, params={"x": i / 9}, distributions={"x": Uniform(0, 1)})
+        for i in range(9)
+    ]
+    told = simulated.info(9, [Objective("loss", Direction.MINIMIZE)], table={})
+    drawn = plot(simulated.record_of([StudyStarted(told), *map(TrialFinished, trials)]), kind)
+    axes = drawn.axes[0]
+    low, high = axes.get_ylim()
+    heights = []
+    for mark in axes.lines:
+        if mark.get_marker() == "o" or mark.get_drawstyle() == "steps-post":
+            assert not mark.get_clip_on()
+            heights += list(mark.get_ydata())
+    for dots in axes.collections:
+        assert not dots.get_clip_on()
+        heights += list(dots.get_offsets()[:, 1])
+    assert low <= min(heights) < 1.5 * low
+    assert max(heights) <= high
+
+
+def test_importance_names_what_it_is_computed_by():
+    """The same surrogate as in the findings."""
+    assert "Gaussian process fitted to 40 trials" in texts(
+        plot(simulated.record(40, failing=0), "importance")
+    )
 
 
 def test_failed_trials_leave_a_mark():

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from hpmagic.display import text
 from hpmagic.display.progress import Progress
-from hpmagic.distributions import Choice
-from hpmagic.records import StudyFinished, StudyStarted, TrialFinished, TrialStarted
+from hpmagic.distributions import Choice, Uniform
+from hpmagic.records import (
+    Direction,
+    Objective,
+    StudyFinished,
+    StudyStarted,
+    TrialFinished,
+    TrialStarted,
+)
 from hpmagic.space import SearchSpace
 
 
@@ -30,6 +37,28 @@ def test_summary_says_the_best_the_gain_and_what_to_set():
     assert "best accuracy 0.9685 in trial 34, 0.077 better than your 0.8915" in said
     assert 'kernel = "rbf"' in said
     assert "yours" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("width", [60, 79, 120])
+def test_summary_fits_its_width(width):
+    """Sentences break between words; the table has shorter names, then fewer hyperparameters."""
+    names = [f"kernel_of_the_support_vector_machine_{i}" for i in range(5)]
+    drawn = dict.fromkeys(names, 0.125)
+    distributions = dict.fromkeys(names, Uniform(0.0, 1.0))
+    objective = Objective("validation_loss_on_the_held_out_set", Direction.MINIMIZE)
+    told = simulated.info(3, [objective], table={n: (d, 0.125) for n, d in distributions.items()})
+    trials = [
+        simulated.trial_of(i, 2.5 - i, params=drawn, distributions=distributions) for i in range(3)
+    ]
+    record = simulated.record_of([StudyStarted(told), *map(TrialFinished, trials)])
+    said, whole = text.summary(record, width), text.summary(record)
+    assert all(len(line) <= width for line in said.splitlines())
+    head, table = said.split("\n\n")
+    assert head.split() == whole.split("\n\n")[0].split()
+    assert "0.125" in table
+    assert "1.0 s" in table
+    shown = table.splitlines()[0].count("kernel") + table.splitlines()[0].count("kerne…")
+    assert shown == 5 or f"{5 - shown} more hyperparameter" in table
 
 
 def test_summary_of_an_unfinished_or_empty_study():

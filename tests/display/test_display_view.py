@@ -221,6 +221,7 @@ def test_terminal_repaints_its_three_lines_and_ends_with_the_summary(monkeypatch
     assert first.count("\n") == 3
     assert all(part.count("\n") == 3 for part in rest[:-1])
     assert rest[-1].startswith("\x1b[JStudy svm-digits")
+    assert all(len(line.removeprefix("\x1b[J")) < 60 for line in rest[-1].splitlines())
 
 
 def test_a_stream_that_cannot_encode_gets_question_marks():

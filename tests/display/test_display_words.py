@@ -85,6 +85,21 @@ def test_shown_values_have_as_many_decimals_as_asked(values):
     assert places is None or len({len(shown(v, places).partition(".")[2]) for v in values}) == 1
 
 
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=6))
+def test_values_to_keep_are_shown_with_three_digits(values):
+    """However far apart the values are, none of these rounds to nothing."""
+    places = decimals(values, values)
+    for value in values:
+        read = float(shown(value, places).replace("−", "-"))
+        assert math.isclose(read, value, rel_tol=0.0051, abs_tol=5e-324)
+
+
+def test_a_value_to_keep_does_not_lengthen_large_ones():
+    """A column with five digits before the point and six behind it is not read."""
+    assert decimals([0.0005198, 0.6], [0.0005198, 0.9]) == 6
+    assert decimals([0.0005198, 0.6], [0.0005198, 12345.0]) is None
+
+
 @given(st.floats(0, 1e9))
 def test_durations_are_short(seconds):
     """A duration never takes much room."""

@@ -37,6 +37,26 @@ def test_best_and_trials_are_the_studys(ran):
     pd.testing.assert_frame_equal(ran.run("%tune trials").result.result, study.trials)
 
 
+@pytest.mark.parametrize("verb", ["best", "apply", "write"])
+def test_with_several_objectives_it_is_said_which_is_the_best(notebook, verb):
+    """There is no single best trial: the first objective decides, and the others have a place."""
+    notebook.run(
+        "%%tune random -n 3 -q --seed 1\n"
+        "x = 0.5  # tune: uniform(0, 1)\n"
+        "acc = x  # tune: maximize\n"
+        "cost = x * x  # tune: minimize"
+    )
+    which = "# best by acc, the first of 2 objectives; study.front has the others\n"
+    assert notebook.run(f"%tune {verb}").out.startswith(which)
+    assert len(notebook.names("study")[0].front) > 1
+
+
+@pytest.mark.parametrize("verb", ["best", "apply", "write"])
+def test_with_one_objective_nothing_is_said_of_others(ran, verb):
+    """It goes without saying which is the best."""
+    assert "study.front" not in ran.run(f"%tune {verb}").out
+
+
 def test_space_is_a_table(ran):
     """The space shows as text, and as HTML where there is a page."""
     table = ran.run("%tune space").result.result

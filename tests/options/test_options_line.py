@@ -105,6 +105,18 @@ def test_a_line_without_a_hash_is_split_as_in_a_shell(line):
             "--trial-timeout '10 5m'",
             "--trial-timeout takes a unit behind each number, as in 1h30m, but got `10 5m`",
         ),
+        (
+            "grid --timeout 10 minutes",
+            "--timeout takes a time in one word: `10m`, not `10 minutes`",
+        ),
+        (
+            "--trial-timeout=1.5 h grid",
+            "--trial-timeout takes a time in one word: `1.5h`, not `1.5 h`",
+        ),
+        (
+            "--trials 10 minutes",
+            "unknown tuner `minutes`; there are auto, manual, grid, random, bayes, tpe",
+        ),
         ("--timeout 0", "--timeout must be longer than nothing, but got `0`"),
         ("--try lr", "--try takes name=value pairs, such as lr=0.1,depth=3, but got `lr`"),
         ("--try lr=1,lr=2", "--try gives lr twice, but got `lr=1,lr=2`"),

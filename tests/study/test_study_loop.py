@@ -396,7 +396,7 @@ def test_an_interrupt_while_the_tuner_thinks_ends_the_study_properly() -> None:
 
     result = study_of(PLANE, tuner=Slow())
     assert states(result) == ["complete"]
-    assert ended(result) == ("interrupted", "stopped by hand after 1 trials")
+    assert ended(result) == ("interrupted", "stopped by hand after 1 trial")
 
 
 # What is best
