@@ -14,12 +14,13 @@ from hpmagic.language.naming import Named, name_of_owner, name_of_target
 from hpmagic.language.recipe import Recipe
 from hpmagic.language.roles import Purpose
 from hpmagic.language.sites import ASSIGNMENTS, Site, end_of, start_of
-from hpmagic.language.slots import Bracket, Slot, slots_of
+from hpmagic.language.slots import Bracket, Slot, named_on, named_within, outermost, slots_of
 from hpmagic.language.source import Source
 
 __all__ = ["Holder", "Tuned", "bind"]
 
 _EACH: Final = "put each on a line of its own"
+_CLOSE: Final = "close the bracket on the next line"
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,11 @@ class _ValueBinder(_Binder):
 
     def bind(self, located: Located) -> Tuned:
         brackets, walruses = slots_of(located.site)
+        tuned = self._bound(located, brackets, walruses)
+        self._refuse_hanging(tuned, located, brackets)
+        return tuned
+
+    def _bound(self, located: Located, brackets: list[Bracket], walruses: list[Slot]) -> Tuned:
         around = [bracket for bracket in brackets if bracket.holds(located.position)]
         if self._behind_header(located):
             around = []
@@ -137,9 +143,13 @@ class _ValueBinder(_Binder):
         if slot is not None:
             self.refuse_amid(slot.value, located, around)
             return self._slot(located.site, slot)
+        decorator = located.decorator()
+        if decorator is not None:
+            apart = replace(located.site, statement=ast.Expr(decorator))
+            return self._slot(located.site, self._only(located, apart, *slots_of(apart)))
         amid = located.inside and bool(around) and self._behind_another(located, around[-1])
         if amid or (located.inside and ((located.alone and around) or not self.at_an_end(located))):
-            raise self.error("nothing here could be tuned: put it beside a value with a name")
+            raise self._out_of_place(located, brackets)
         site = self.alone(located)
         if isinstance(site.statement, ASSIGNMENTS):
             if site.statement.value is not None:
@@ -147,7 +157,33 @@ class _ValueBinder(_Binder):
             return self._assigned(site, site.statement)
         for node in site.expressions():
             self.refuse_amid(node, located, around)
-        return self._slot(site, self._only(site, brackets, walruses))
+        return self._slot(site, self._only(located, site, brackets, walruses))
+
+    def _refuse_hanging(self, tuned: Tuned, located: Located, brackets: Sequence[Bracket]) -> None:
+        """``model = SVC(C=1.0,`` with ``gamma=0.1)  # tune: ...`` below.
+
+        A formatter puts the bracket on the next line or all on one, and the comment behind it.
+        """
+        begin, end = start_of(tuned.slot.value), min(end_of(tuned.slot.value), located.position)
+        closed = [b for b in brackets if begin <= b.start and b.end <= end]
+        closed = [bracket for bracket in closed if bracket.start[0] < located.line]
+        for slot in named_on(located.line, brackets):
+            if slot.named is not None and any(bracket.holds(slot.start) for bracket in closed):
+                part, whole = slot.named.name, (tuned.slot.named or tuned.named).name
+                raise self.error(
+                    f"this could mean `{part}` or all of `{whole}`: for `{part}` {_CLOSE}, for "
+                    f"`{whole}` put this alone above it"
+                )
+
+    def _out_of_place(self, located: Located, brackets: Sequence[Bracket]) -> AnnotationError:
+        """The error for a comment that stands amid a statement."""
+        here = outermost(named_on(located.line, brackets))
+        if len(here) == 1 and here[0].named is not None and not located.alone:
+            return self.error(
+                f"this stands amid a value: put `{here[0].named.name}` on a line of its own inside "
+                "the brackets, and this behind it"
+            )
+        return self.error("nothing here could be tuned: put it beside a value with a name")
 
     def _behind_another(self, located: Located, bracket: Bracket) -> bool:
         """Whether the comment follows something in the brackets that has no value to tune."""
@@ -169,7 +205,7 @@ class _ValueBinder(_Binder):
             named = [slot for slot in here if slot.named is not None]
             if not named and len(here) == 1:
                 # `("svc", SVC(C=1.0)),` has a named value further in, perhaps on lines of its own.
-                named = _outermost(_within(here[0].value, brackets))
+                named = outermost(named_within(here[0].value, brackets))
             # Formatters put each on a line of its own: the comment stays with the one beside it.
             beside = sorted(here, key=lambda slot: slot.start)[0 if located.alone else -1 :][:1]
             apart = bool(named) and named[0] in here and named[0] not in beside
@@ -179,18 +215,25 @@ class _ValueBinder(_Binder):
                 return (named or here)[0]
         return None
 
-    def _only(self, site: Site, brackets: list[Bracket], walruses: list[Slot]) -> Slot:
+    def _only(
+        self, located: Located, site: Site, brackets: list[Bracket], walruses: list[Slot]
+    ) -> Slot:
         """The one named value of a statement that is no assignment."""
         if isinstance(site.statement, ast.For | ast.AsyncFor):
             raise self._headless(site.statement)
         slots = [slot for bracket in brackets for slot in bracket.slots]
         named = {id(s.value): s for s in (*slots, *walruses) if s.named is not None}
-        outer = _outermost(list(named.values()))
+        outer = outermost(list(named.values()))
         if len(outer) == 1:
             return outer[0]
         if named:
             names = ", ".join(slot.named.name for slot in named.values() if slot.named)
-            raise self.error(f"{len(named)} values could be meant ({names}): {_EACH}")
+            meant = f"{len(named)} values could be meant ({names})"
+            last = max(outer, key=lambda slot: slot.start)
+            hanging = [slot.start[0] for slot in outer].count(located.line) == 1
+            if hanging and last.start[0] == located.line and last.named is not None:
+                raise self.error(f"{meant}: for `{last.named.name}` {_CLOSE}")
+            raise self.error(f"{meant}: {_EACH}")
         if isinstance(site.statement, ast.Return):
             raise self.error("what is returned has no name: assign it to a name first")
         raise self.error("nothing here could be tuned: assign the value to a name")
@@ -225,6 +268,8 @@ class _ValueBinder(_Binder):
                 statement.value,
             )
         named = name_of_target(target, site.context.within)
+        if isinstance(target, ast.Name) and site.context.scope == "class":
+            named = Named(target.id, site.context.within)
         if named is None and self.name is None:
             raise self.error(
                 f'`{ast.unparse(target)}` gives no name: add one, such as name="lr"', target
@@ -323,19 +368,6 @@ class _RoleBinder(_Binder):
         target = ast.copy_location(ast.Name(named.name, ast.Load()), walruses[0].value)
         name = self.annotation.name
         return target, named if name is None else Named(name.text)
-
-
-def _within(value: ast.expr, brackets: Sequence[Bracket]) -> list[Slot]:
-    """The named values inside a value."""
-    inside = {id(node) for node in ast.walk(value)}
-    slots = [slot for bracket in brackets for slot in bracket.slots]
-    return [slot for slot in slots if slot.named is not None and id(slot.value) in inside]
-
-
-def _outermost(slots: Sequence[Slot]) -> list[Slot]:
-    """Those that stand in none of the others."""
-    inner = {id(n) for slot in slots for n in ast.walk(slot.value) if n is not slot.value}
-    return [slot for slot in slots if id(slot.value) not in inner]
 
 
 def _on_line(slot: Slot, located: Located, source: Source) -> bool:

@@ -14,7 +14,7 @@ from hpmagic.language.naming import Name, read_name
 from hpmagic.language.recipe import Recipe
 from hpmagic.language.roles import Purpose, read_role
 from hpmagic.language.source import Source
-from hpmagic.language.vocabulary import DISTRIBUTIONS, OPTIONS, ROLES, canonical_argument
+from hpmagic.language.vocabulary import DISTRIBUTIONS, OPTIONS, ROLES, canonical_argument, meant
 
 __all__ = ["Annotation", "read_annotation"]
 
@@ -91,7 +91,7 @@ def _no_item(node: ast.expr, body: Body) -> AnnotationError:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         word, whole = node.func.attr, body.text(node.func)
         known = [*DISTRIBUTIONS, *ROLES]
-        hint = f": write `{word}(...)`" if word in known else nearest(word, known)
+        hint = f": write `{word}(...)`" if word in known else meant(word)
         return body.error(f"`{whole}` is not a word of annotations{hint}", node.func)
     if isinstance(node, ast.Tuple | ast.Set | ast.Dict):
         return body.error(f"`{text}` is no item: a choice is written `[a, b]`", node)

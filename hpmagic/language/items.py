@@ -13,9 +13,9 @@ from hpmagic.language.vocabulary import (
     DISTRIBUTIONS,
     OPTIONS,
     REFUSED,
-    ROLES,
     Word,
     canonical_argument,
+    meant,
 )
 
 __all__ = ["LISTED", "Written", "misplaced_option", "read_distribution", "read_list"]
@@ -51,8 +51,7 @@ def read_distribution(written: Written, body: Body) -> Recipe:
     if name in REFUSED:
         raise _refused(written, body)
     if name not in DISTRIBUTIONS:
-        known = [*DISTRIBUTIONS, *ROLES]
-        hint = nearest(name.removeprefix("suggest_"), known) or f": write {LISTED}"
+        hint = meant(name) or f": write {LISTED}"
         raise body.error(f"unknown word `{name}`{hint}", written.word)
     word = DISTRIBUTIONS[name]
     if word.order:

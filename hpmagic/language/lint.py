@@ -44,12 +44,13 @@ def find_lints(
         )
         for comment in misspelled
     ]
+    tuned = {id(draw.expression) for _, draw in values}
     for value, draw in values:
         distribution = draw.parameter.distribution
         if distribution is not None:
             lints += _of_range(value, distribution)
             lints += _of_default(draw, distribution, source)
-        lints += _of_whole(value, draw, source)
+        lints += _of_whole(value, draw, tuned, source)
     lints += _of_layout([value for value, _ in values], source)
     lints += _of_use([value for value, _ in values], holders, tree, source)
     return tuple(sorted(lints, key=lambda lint: (lint.place.line, lint.place.column)))
@@ -115,24 +116,27 @@ def _of_default(draw: Draw, distribution: Distribution, source: Source) -> Itera
     yield Lint(code, message, source.place_of(draw.expression))
 
 
-def _of_whole(value: Tuned, draw: Draw, source: Source) -> Iterator[Lint]:
+def _of_whole(value: Tuned, draw: Draw, tuned: set[int], source: Source) -> Iterator[Lint]:
     """``model = SVC(C=1.0)  # tune: loguniform(...)``: the model itself would be a number."""
     whole = value.slot.value
     if value.recipe.deferred or draw.parameter.default is not MISSING:
         return
     if isinstance(whole, ast.Call):
-        inside = [k.arg for k in whole.keywords if isinstance(k.value, ast.Constant) and k.arg]
+        constant = [k for k in whole.keywords if isinstance(k.value, ast.Constant)]
+        names = [(k.arg, id(k.value)) for k in constant if k.arg]
         lost = f"no `{ast.unparse(whole.func)}(...)`"
     elif isinstance(whole, ast.Dict):
-        inside = [ast.unparse(k) for k, v in zip(whole.keys, whole.values) if k is not None and v]
+        items = zip(whole.keys, whole.values, strict=True)
+        names = [(ast.unparse(key), id(value)) for key, value in items if key is not None]
         lost = "no dict"
     else:
         return
-    if inside:
+    if names:
+        part, _ = min(names, key=lambda pair: pair[1] in tuned)
         yield Lint(
             "whole-call" if isinstance(whole, ast.Call) else "whole-dict",
             f"`{value.named.name}` itself is tuned, so that it is {lost} in other trials; to tune "
-            f"{inside[0]}, put that on a line of its own",
+            f"{part}, put this behind it, on a line of its own",
             source.place_of(whole),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpmagic.errors import AnnotationError, Place
 from hpmagic.language.comments import Comment
-from hpmagic.language.sites import Position, Site, find_site, start_of
+from hpmagic.language.sites import DECORATED, Position, Site, end_of, find_site, start_of
 from hpmagic.language.source import Source
 
 __all__ = ["Located", "locate"]
@@ -30,6 +30,15 @@ class Located:
     def mates(self) -> list[ast.stmt]:
         """The statements that begin or end on the line, this one included."""
         return [s for s in self.site.block if self.line in (s.lineno, s.end_lineno)]
+
+    def decorator(self) -> ast.expr | None:
+        """The decorator that the comment stands behind."""
+        statement = self.site.statement
+        if isinstance(statement, DECORATED) and not self.alone:
+            for decorator in statement.decorator_list:
+                if decorator.end_lineno == self.line and end_of(decorator) <= self.position:
+                    return decorator
+        return None
 
 
 def locate(comment: Comment, blamed: Place, tree: ast.Module, source: Source) -> Located:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import keyword
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from hpmagic.language.vocabulary import DISTRIBUTIONS
@@ -32,6 +33,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PAIRS: Final = {")": "(", "]": "[", "}": "{"}
+_DASHES: Final = ("\N{MINUS SIGN}", "\N{EN DASH}", "\N{EM DASH}")
 _VALUES: Final = ("text", "number", "name")
 _JOINING: Final = frozenset(
     {"and", "or", "not", "in", "is", "if", "else", "for", "lambda", "async"}
@@ -87,6 +89,9 @@ def _first(tokens: list[_Token]) -> tuple[str, _Token | None]:
     opened: list[_Token] = []
     named: list[bool] = [False]
     before: _Token | None = None
+    for dash, number in pairwise(tokens):
+        if dash.text in _DASHES and number.kind == "number" and dash.end == number.begin:
+            return f"`{dash.text}` is not the minus of Python's: write `-`", dash
     for at, token in enumerate(tokens):
         if token.kind == "open_text":
             return "this text is never closed: a quote is missing at its end", token

@@ -144,14 +144,20 @@ def name_of_item(key: ast.expr, owner: str | None) -> Named | None:
 
 
 def name_of_owner(node: ast.expr) -> str | None:
-    """The last name of what is called, subscripted or looked into: ``SVC`` of ``svm.SVC``."""
+    """The last name of what is called, subscripted or looked into: ``SVC`` of ``svm.SVC``.
+
+    That of ``cfg["gen"]`` is its key.
+    """
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
         return node.attr
     if isinstance(node, ast.Call):
         return name_of_owner(node.func)
-    return name_of_owner(node.value) if isinstance(node, ast.Subscript) else None
+    if isinstance(node, ast.Subscript):
+        named = name_of_target(node, None)
+        return named.name if named else name_of_owner(node.value)
+    return None
 
 
 def qualified(names: Sequence[Named]) -> list[str]:

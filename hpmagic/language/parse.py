@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hpmagic.distributions import MISSING, is_literal
+from hpmagic.distributions import MISSING, is_literal, literal_text
 from hpmagic.errors import AnnotationError
 from hpmagic.language.binding import Holder, Tuned, bind
 from hpmagic.language.cell import Draw, Mark, Once, TunableCell
@@ -16,7 +16,7 @@ from hpmagic.language.grammar import read_annotation
 from hpmagic.language.lint import find_lints
 from hpmagic.language.literals import NotLiteral, TooLarge, literal_value
 from hpmagic.language.naming import qualified
-from hpmagic.language.sites import end_of, start_of
+from hpmagic.language.sites import Context, end_of, exclude_each_other, start_of
 from hpmagic.language.source import Source
 from hpmagic.records import Direction, Objective
 from hpmagic.space import Parameter, SearchSpace
@@ -51,6 +51,8 @@ def parse_cell(
     values = [b for b in bound if isinstance(b, Tuned)]
     holders = [b for b in bound if isinstance(b, Holder)]
     draws = _draws(values)
+    space = _space(draws)
+    _refuse_two_defaults(values, draws)
     marks = _marks([h for h in holders if h.purpose.role != "once"])
     once = _once([h for h in holders if h.purpose.role == "once"], draws, marks)
     tuned = [draw.expression for draw in draws]
@@ -62,7 +64,7 @@ def parse_cell(
         draws=tuple(draws),
         marks=tuple(marks),
         once=tuple(once),
-        space=_space(draws),
+        space=space,
         constants=constants_of(tree, tuned, [mark.statement for mark in marks]),
         lints=find_lints(
             list(zip(values, draws, strict=True)),
@@ -162,6 +164,26 @@ def _space(draws: Sequence[Draw]) -> SearchSpace:
         )
         known[parameter.name] = replace(first, parameter=merged)
     return SearchSpace(tuple(draw.parameter for draw in known.values()))
+
+
+def _refuse_two_defaults(values: Sequence[Tuned], draws: Sequence[Draw]) -> None:
+    """A name has one value in a trial: what is written at its places must be one, too."""
+    written: dict[str, list[tuple[Context, Parameter]]] = {}
+    for value, draw in zip(values, draws, strict=True):
+        context, parameter = value.site.context, draw.parameter
+        # Braces make names that are known in the kernel only.
+        if draw.name is not None or parameter.default is MISSING:
+            continue
+        before = written.setdefault(parameter.name, [])
+        for other, earlier in before:
+            if earlier.default != parameter.default and not exclude_each_other(other, context):
+                raise AnnotationError(
+                    f"`{parameter.name}` is written as {literal_text(earlier.default)} at line "
+                    f"{earlier.line} and as {literal_text(parameter.default)} here: one name has "
+                    "one value in a trial; give one of them another name with name=...",
+                    draw.place,
+                )
+        before.append((context, parameter))
 
 
 def _marks(holders: Sequence[Holder]) -> list[Mark]:

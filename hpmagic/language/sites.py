@@ -10,10 +10,12 @@ from typing import Final
 __all__ = [
     "ASSIGNMENTS",
     "BLOCKS",
+    "DECORATED",
     "Context",
     "Position",
     "Site",
     "end_of",
+    "exclude_each_other",
     "find_site",
     "start_of",
 ]
@@ -26,7 +28,7 @@ BLOCKS: Final = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
 """The fields that hold the blocks of a compound statement; the others are its header."""
 
 Loop = ast.For | ast.AsyncFor | ast.While
-_DECORATED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+DECORATED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,15 @@ class Context:
     """What a statement stands in.
 
     ``loops`` are those that hold it in the same scope, the innermost last; the scope is "cell",
-    "class" or "function". ``within`` is the name of the class around it.
+    "class" or "function". ``within`` is the name of the class around it. ``branches`` are the
+    statements that hold it and run one of several blocks, each with the block's number.
     """
 
     loops: tuple[Loop, ...] = ()
     conditional: bool = False
     within: str | None = None
     scope: str = "cell"
+    branches: tuple[tuple[ast.stmt, int], ...] = ()
 
     @property
     def loop(self) -> Loop | None:
@@ -52,6 +56,11 @@ class Context:
         names = {n.id for n in ast.walk(step) if isinstance(n, ast.Name)} if step else set()
         setting = [loop for loop in self.loops if names & _set_by(loop)]
         return setting[-1] if setting else self.loop
+
+    def forked(self, statement: ast.stmt, number: int) -> Context:
+        """The context of a block that may be left out; in a loop, another may run next round."""
+        fork = () if self.loops else ((statement, number),)
+        return replace(self, conditional=True, branches=(*self.branches, *fork))
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Site:
 
 def start_of(node: ast.stmt | ast.expr | ast.keyword | ast.arg) -> Position:
     """Where a node begins; a decorated statement begins with its decorators."""
-    if isinstance(node, _DECORATED) and node.decorator_list:
+    if isinstance(node, DECORATED) and node.decorator_list:
         return node.decorator_list[0].lineno, node.col_offset
     return node.lineno, node.col_offset
 
@@ -107,6 +116,11 @@ def end_of(node: ast.stmt | ast.expr) -> Position:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return node.end_lineno, node.end_col_offset
+
+
+def exclude_each_other(one: Context, other: Context) -> bool:
+    """Whether one trial runs one of two statements at most, as far as can be seen here."""
+    return any(a is b and m != n for a, m in one.branches for b, n in other.branches)
 
 
 def _set_by(loop: Loop) -> set[str]:
@@ -146,7 +160,7 @@ def _blocks(statement: ast.stmt, context: Context) -> Iterator[tuple[list[ast.st
     branch = replace(context, conditional=True)
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            yield statement.body, Context((), True, context.within, "function")
+            yield statement.body, replace(branch, loops=(), scope="function")
         case ast.ClassDef():
             around = replace(context, loops=(), within=statement.name, scope="class")
             yield statement.body, around
@@ -154,18 +168,19 @@ def _blocks(statement: ast.stmt, context: Context) -> Iterator[tuple[list[ast.st
             yield statement.body, replace(branch, loops=(*context.loops, statement))
             yield statement.orelse, branch
         case ast.If():
-            yield statement.body, branch
-            yield statement.orelse, branch
+            yield statement.body, context.forked(statement, 0)
+            yield statement.orelse, context.forked(statement, 1)
         case ast.With() | ast.AsyncWith():
             yield statement.body, context
         case ast.Try() | ast.TryStar():
             yield statement.body, context
-            for handler in statement.handlers:
-                yield handler.body, branch
-            yield statement.orelse, branch
+            # What a handler is for may have been raised behind the body's values.
+            for number, handler in enumerate(statement.handlers, 1):
+                yield handler.body, context.forked(statement, number)
+            yield statement.orelse, context.forked(statement, 0)
             yield statement.finalbody, context
         case ast.Match():
-            for case in statement.cases:
-                yield case.body, branch
+            for number, case in enumerate(statement.cases):
+                yield case.body, context.forked(statement, number)
         case _:
             return

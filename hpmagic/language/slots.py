@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hpmagic.language.naming import Named, name_of_item, name_of_owner, name_of_target
 from hpmagic.language.sites import Position, Site, end_of, start_of
 
-__all__ = ["Bracket", "Slot", "slots_of"]
+__all__ = ["Bracket", "Slot", "named_on", "named_within", "outermost", "slots_of"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,27 @@ def slots_of(site: Site) -> tuple[list[Bracket], list[Slot]]:
     for part in site.header():
         gatherer.gather(part, False)
     return gatherer.brackets, gatherer.walruses
+
+
+def named_within(value: ast.expr, brackets: Sequence[Bracket]) -> list[Slot]:
+    """The named values inside a value."""
+    inside = {id(node) for node in ast.walk(value)}
+    return [slot for slot in _named(brackets) if id(slot.value) in inside]
+
+
+def named_on(line: int, brackets: Sequence[Bracket]) -> list[Slot]:
+    """The named values that begin on a line."""
+    return [slot for slot in _named(brackets) if slot.start[0] == line]
+
+
+def outermost(slots: Sequence[Slot]) -> list[Slot]:
+    """Those that stand in none of the others."""
+    inner = {id(n) for slot in slots for n in ast.walk(slot.value) if n is not slot.value}
+    return [slot for slot in slots if id(slot.value) not in inner]
+
+
+def _named(brackets: Sequence[Bracket]) -> Iterator[Slot]:
+    return (slot for bracket in brackets for slot in bracket.slots if slot.named is not None)
 
 
 class _Gatherer:

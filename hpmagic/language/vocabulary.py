@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from hpmagic.errors import nearest
+
 __all__ = [
     "DISTRIBUTIONS",
     "OPTIONS",
@@ -16,6 +18,7 @@ __all__ = [
     "Role",
     "Word",
     "canonical_argument",
+    "meant",
 ]
 
 
@@ -201,3 +204,15 @@ def canonical_argument(spelled: str) -> str | None:
     ('high', None)
     """
     return next((name for name, spellings in SPELLINGS.items() if spelled in spellings), None)
+
+
+def meant(word: str) -> str:
+    """A clause that suggests the word of ours for an unknown one, or nothing.
+
+    >>> meant("suggest_int"), meant("max")
+    ('; did you mean `int`?', '; did you mean `maximize`?')
+    """
+    plain = word.removeprefix("suggest_")
+    if plain in ("min", "max"):
+        plain = f"{plain}imize"
+    return nearest(plain, [*DISTRIBUTIONS, *ROLES])

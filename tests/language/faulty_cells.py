@@ -46,6 +46,9 @@ ERRORS: dict[str, str] = {
     "word of Python": value("uniform(0, class)"),
     "missing value": value("uniform(0, 1 +)"),
     "braces without quotes": value("uniform(0, 1), name=x{i}"),
+    "minus of a text processor": value("loguniform(1e\N{MINUS SIGN}5, 1)"),
+    "dash for a minus": value("uniform(\N{EN DASH}1, 1)"),
+    "dash before prose": value("uniform(0, 1) \N{EN DASH} 2 would be odd"),
     "no expression": value("uniform(0, not)"),
     "second annotation": value("uniform(0, 1)  # tune: metric"),
     "second annotation behind free text": value("uniform(0, 1)  # as read  # tune: metric"),
@@ -63,6 +66,9 @@ ERRORS: dict[str, str] = {
     "unknown word with another case": value("LogUniform(0.1, 1)"),
     "another library's word": value("suggest_loguniform(0.1, 1)"),
     "quite unknown word": value("zebra(0, 1)"),
+    "method of a trial": value('trial.suggest_float("lr", 1, 10)'),
+    "half a role": "loss = 1  # tune: min\n",
+    "other half a role": "loss = 1  # tune: max\n",
     "British role": "loss = 1  # tune: minimise\n",
     "randint": value("randint(1, 10)"),
     "randint of names": value("randint(1, n)"),
@@ -165,6 +171,24 @@ ERRORS: dict[str, str] = {
     "two statements": "x = 1; y = 2  # tune: int(1, 3)\n",
     "two arguments": "f(\n    a=1, b=2,  # tune: int(1, 3)\n)\n",
     "two arguments of a call": "f(a=1, b=2)  # tune: int(1, 3)\n",
+    "argument behind the last bracket": "m = SVC(C=1.0,\n    gamma=0.1)  # tune: normal(0, 1)\n",
+    "item behind the last bracket": (
+        'cfg = {"a": 1,  # tune: int(1, 3)\n       "b": 2}  # tune: int(1, 3)\n'
+    ),
+    "argument behind the last bracket of an argument": (
+        "f(\n    a=SGD(lr=1,\n          m=2),  # tune: int(1, 3), name='m'\n    c=3,\n)\n"
+    ),
+    "parameter behind the last bracket": (
+        "def f(a=1,  # tune: int(1, 3)\n      b=2):  # tune: int(1, 3)\n    return a\n"
+    ),
+    "argument of a call behind the last bracket": "f(a=1,\n  b=2)  # tune: int(1, 3)\n",
+    "argument of a decorator behind the last bracket": (
+        "@f(a=1,\n   b=2)  # tune: int(1, 3)\ndef g(): ...\n"
+    ),
+    "argument in a chain": (
+        "m = (Model()\n     .with_lr(lr=0.1)  # tune: uniform(0, 1)\n     .with_wd(wd=0.1))\n"
+    ),
+    "decorator without a name": "@f(1)  # tune: int(1, 3)\ndef g(k=3): ...\n",
     "argument above the value": "f(\n    # tune: int(1, 3)\n    x, a=1,\n)\n",
     "two elements": "x = [\n    1, 2,  # tune: int(1, 3)\n]\n",
     "element without name": "f(\n    1,  # tune: int(1, 3)\n)\n",
@@ -204,6 +228,7 @@ ERRORS: dict[str, str] = {
     "tuned and measured": "# tune: metric\nloss = 1  # tune: int(1, 3)\n",
     "two spaces": "x = 1  # tune: int(1, 3)\nprint(x)\nx = 1  # tune: int(1, 4)\n",
     "two spaces of names": "x = 1  # tune: int(1, n)\nprint(x)\nx = 1  # tune: int(1, m)\n",
+    "two values": "def f():\n    x = 1  # tune: bool()\ndef g():\n    x = 2  # tune: bool()\n",
     "two directions": "loss = 1  # tune: minimize\nloss = 2  # tune: maximize\n",
     "metric and objective": "loss = 1  # tune: metric\nloss = 2  # tune: maximize\n",
     "several errors": "x = 1  # tune: int(3, 1)\ny = 1  # tune: intt(1, 3)\nz = 1  # tune: 3\n",
@@ -225,6 +250,9 @@ LINTS: dict[str, str] = {
     "parameter never read": "def f(\n    a=1,  # tune: int(1, 3)\n): return 2\n",
     "overwritten": "x = 1  # tune: int(1, 3)\nx = 2\nprint(x)\n",
     "whole call": "model = SVC(C=1.0)  # tune: loguniform(0.1, 10)\nmodel.fit()\n",
+    "whole call of a formatter's": (
+        "m = SVC(\n    C=1.0,  # tune: normal(0, 1)\n    g=1,\n)  # tune: normal(0, 1)\nprint(m)\n"
+    ),
     "whole dict": "cfg = {'C': 1.0, 'n': size}  # tune: loguniform(0.1, 10)\nprint(cfg)\n",
     "no last comma": "fit(C=1.0,  # tune: loguniform(0.1, 10)\n    n=2)\n",
     "no last comma of a dict": "fit(\n    {\n        'C': 1.0  # tune: normal(0, 1)\n    },\n)\n",

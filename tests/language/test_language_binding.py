@@ -77,6 +77,11 @@ SITES = {
         "@app(\n    n=1,  # tune: int(1, 9)\n)\ndef f(): ...",
         {"n": "1"},
     ),
+    "argument behind its decorator": ("@app(n=1)  # tune: int(1, 9)\ndef f(k=2): ...", {"n": "1"}),
+    "argument behind its decorator, moved by a formatter": (
+        "@first(k=2)\n@app(\n    n=1,\n)  # tune: int(1, 9)\nclass A(B, j=3): ...",
+        {"n": "1"},
+    ),
     "argument of a class": (
         "class A(Base, lr=0.1):  # tune: uniform(0, 1)\n    x = 1",
         {"lr": "0.1"},
@@ -128,6 +133,14 @@ SITES = {
     "bracket of an exploded call": (
         "n = f(\n    a,\n    b,\n)  # tune: int(1, 9)",
         {"n": "f(a, b)"},
+    ),
+    "bracket of a list that hangs": (
+        "n = [64,\n     32]  # tune: choice([64, 32], [8])",
+        {"n": "[64, 32]"},
+    ),
+    "statement below that hangs": (
+        "# tune: int(1, 9)\nm = SVC(C=1.0,\n        gamma=0.1)",
+        {"m": "SVC(C=1.0, gamma=0.1)"},
     ),
     "bracket that opens": ("n = f(  # tune: int(1, 9)\n    a,\n    b,\n)", {"n": "f(a, b)"}),
     "parentheses around the value": ("n = (\n    3  # tune: int(1, 9)\n)", {"n": "3"}),
@@ -222,7 +235,7 @@ def test_parameter_is_conditional_where_its_line_may_not_be_reached(name):
 
 
 def test_name_in_several_branches_is_unconditional_if_one_of_them_is():
-    cell = cell_of("if a:\n    x = 1  # tune: int(1, 9)\nx = 2  # tune: int(1, 9)\n")
+    cell = cell_of("if a:\n    x = 1  # tune: int(1, 9)\nx = 1  # tune: int(1, 9)\n")
     assert not cell.space["x"].conditional
 
 
@@ -263,6 +276,24 @@ def test_names_that_occur_twice_are_qualified_by_callee_dict_function_or_class()
     ]
 
 
+def test_names_that_occur_twice_are_qualified_by_class_body_or_inner_key():
+    names = tuned("""
+        class Gen:
+            lr: float = 1e-3  # tune: uniform(0, 1)
+            def f(self):
+                lr = 3e-3  # tune: uniform(0, 3)
+        class Disc:
+            lr = 1e-4  # tune: uniform(0, 1)
+        cfg["gen"]["lr"] = 0.1  # tune: uniform(0, 1)
+        cfg["disc"][0]["lr"] = 0.2  # tune: uniform(0, 1)
+        """)
+    assert list(names) == ["Gen.lr", "lr", "Disc.lr", "gen.lr", "disc.0.lr"]
+
+
+def test_number_is_named_by_the_key_before_it():
+    assert list(tuned('cfg["sizes"][0] = 8  # tune: int(1, 9)')) == ["sizes.0"]
+
+
 def test_name_that_occurs_once_is_not_qualified():
     assert list(tuned("a = SVC(\n    C=1.0,  # tune: uniform(0, 2)\n)\nC = 3\n")) == ["C"]
 
@@ -290,6 +321,67 @@ def test_one_name_with_one_space_is_one_hyperparameter():
     assert [draw.parameter.default for draw in cell.draws] == [3, 4]
     (parameter,) = cell.space.parameters
     assert (parameter.default, parameter.grid_points, parameter.kind) == (3, 3, "model")
+
+
+TWO_VALUES = {
+    "one after the other": ("x = 1  # tune: int(1, 9)\nx = 2  # tune: int(1, 9)", False),
+    "the same value": ("x = 1  # tune: int(1, 9)\nx = 1  # tune: int(1, 9)", True),
+    "a value that is not known": ("x = 1  # tune: int(1, 9)\nx = n  # tune: int(1, 9)", True),
+    "if and else": (
+        "if a:\n    x = 1  # tune: int(1, 9)\nelse:\n    x = 2  # tune: int(1, 9)",
+        True,
+    ),
+    "if and elif, further in": (
+        "if a:\n    def f(x=1):  # tune: int(1, 9), name='y'\n        x\nelif b:\n    with c:\n"
+        "        x = 2  # tune: int(1, 9), name='y'",
+        True,
+    ),
+    "if and what follows": ("if a:\n    x = 1  # tune: int(1, 9)\nx = 2  # tune: int(1, 9)", False),
+    "else and what follows both": (
+        "if a:\n    x = 1  # tune: int(1, 9)\nelse:\n    x = 2  # tune: int(1, 9)\n"
+        "x = 2  # tune: int(1, 9)",
+        False,
+    ),
+    "if and else in a loop": (
+        "for a in b:\n    if a:\n        x = 1  # tune: int(1, 9)\n    else:\n"
+        "        x = 2  # tune: int(1, 9)",
+        False,
+    ),
+    "cases": (
+        "match a:\n    case 1:\n        x = 1  # tune: int(1, 9)\n    case _:\n"
+        "        x = 2  # tune: int(1, 9)",
+        True,
+    ),
+    "handler and else": (
+        "try:\n    a()\nexcept E:\n    x = 1  # tune: int(1, 9)\nelse:\n"
+        "    x = 2  # tune: int(1, 9)",
+        True,
+    ),
+    "body and handler": (
+        "try:\n    x = 1  # tune: int(1, 9)\n    a()\nexcept E:\n    x = 2  # tune: int(1, 9)",
+        False,
+    ),
+    "loop and its else": (
+        "for a in b:\n    x = 1  # tune: int(1, 9)\nelse:\n    x = 2  # tune: int(1, 9)",
+        False,
+    ),
+    "names that are made where they stand": (
+        "for i in a:\n    x = 1  # tune: int(1, 9), name='{i}'\n"
+        "for i in b:\n    x = 2  # tune: int(1, 9), name='{i}'",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWO_VALUES)
+def test_one_name_has_two_written_values_only_where_a_trial_reaches_one_of_them(name):
+    """Else the first trial would not be the cell as it is written."""
+    text, taken = TWO_VALUES[name]
+    if taken:
+        assert len(cell_of(text).space) == 1
+    else:
+        with pytest.raises(AnnotationError, match=r"is written as 1 at line \d and as 2 here"):
+            cell_of(text)
 
 
 def test_equal_expressions_are_one_space_however_they_are_spaced():

@@ -126,7 +126,7 @@ def cells(draw):
                     f"with f(n={value}) as g",
                     draw(bracketed("def g(", ")", ["x", f"n={value}"])),
                     draw(bracketed("class A(", ")", ["B", f"n={value}"])),
-                    f"@f(n={value})\ndef g()",
+                    f"@f(n={value}){draw(behind())}\ndef g()",
                 ]
             )
         )
@@ -199,6 +199,7 @@ def without_faults(text):
 @given(cells(), WIDTHS)
 @example("model = SVC(C=1.0, gamma=0.1, degree=3)  # tune: once\n", 30)
 @example("model = SVC(\n    C=1.0  # tune: int(1, 9)\n)\n", 88)
+@example("@f(aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, n=3)  # tune: int(1, 3)\ndef g(): ...\n", 30)
 @example("x = 1; loss = f()  # tune: minimize\n", 88)
 @example("while f(aaaaaaaaaaaaaaaaaaaaaaaa, n=3):  # tune: int(1, 3)\n    pass\n", 30)
 def test_formatters_leave_annotations_where_they_belong(text, width):
