@@ -10,7 +10,7 @@ from pathlib import Path
 from hpmagic.errors import OptionError
 from hpmagic.language import TunableCell, parse_cell
 from hpmagic.notebook.header import Header, find_header
-from hpmagic.notebook.source import as_python, plain_transform
+from hpmagic.notebook.source import as_python, compilable, lines_of, plain_transform
 
 __all__ = ["FileCell", "read_cells"]
 
@@ -33,7 +33,7 @@ class FileCell:
     @property
     def body(self) -> str:
         """What stands below the header; the whole text without one."""
-        return "".join(self.text.splitlines(keepends=True)[self._above :])
+        return "".join(lines_of(self.text)[self._above :])
 
     @property
     def body_line(self) -> int:
@@ -55,9 +55,10 @@ class FileCell:
         Raises:
             SyntaxError: the cell is not Python, or an annotation cannot be understood.
         """
-        return parse_cell(
+        cell = parse_cell(
             self.body, self.named(path), python=self.python, first_line=self.body_line
         )
+        return compilable(cell, self.body_line)
 
     @property
     def _above(self) -> int:
@@ -75,7 +76,7 @@ def read_cells(path: Path) -> list[FileCell]:
         OptionError: the file cannot be read, or is neither a notebook nor Python.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise OptionError(f"cannot read {path}: {why}") from None
@@ -97,7 +98,7 @@ def _notebook_cells(path: Path, text: str) -> list[FileCell]:
 
 def _script_cells(text: str) -> list[FileCell]:
     cells: list[FileCell] = []
-    lines, begin, markdown = text.splitlines(keepends=True), 0, False
+    lines, begin, markdown = lines_of(text), 0, False
 
     def close(end: int) -> None:
         body = "".join(lines[begin:end])

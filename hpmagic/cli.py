@@ -36,6 +36,9 @@ begins with `# @tune` or `%%tune` is a study. With CELL only that one of the tun
 first; `hpmagic space FILE` lists them): the cells above it run once, earlier tune cells with the
 values written in them, and nothing runs after it. The words of the shell win over a cell's own.
 
+With --plan no study runs: each tune cell says what it would do, and those above the last one then
+run once like other cells, with the values written in them.
+
   --write  write the best values into the file, in place of those of the tune cells
 """
 
@@ -122,10 +125,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(words: list[str]) -> int:
     from hpmagic.running import run_file
-    from hpmagic.tuners.registry import known_tuners, summaries
+    from hpmagic.tuners.registry import known_tuners
 
     if not words or {"-h", "--help"} & set(words):
-        print(f"{RUN}\n{help_text(summaries())}\n\n{EXIT_CODES}", end="")
+        print(_run_page(), end="")
         return OK if words else MISUSED
     file = next((word for word in words if word.endswith((".py", ".ipynb"))), words[0])
     at = words.index(file)
@@ -136,7 +139,14 @@ def _run(words: list[str]) -> int:
     try:
         return run_file(Path(file), over, known_tuners(), only=only, write=write)
     except HelpAsked:
+        print(_run_page(), end="")
         return OK
+
+
+def _run_page() -> str:
+    from hpmagic.tuners.registry import summaries
+
+    return f"{RUN}\n{help_text(summaries())}\n\n{EXIT_CODES}"
 
 
 def _space(known: argparse.Namespace) -> int:
@@ -179,31 +189,34 @@ def _indented(text: str) -> str:
 
 
 def _studies(known: argparse.Namespace) -> int:
+    from hpmagic.frames import rows_as_json
     from hpmagic.results import studies
 
     table = studies(experiment=known.experiment)
     if known.json:
-        print(table.to_json(orient="records", date_format="iso"))
+        print(rows_as_json(table))
     else:
         print(_readable(table) if len(table) else "no studies yet")
     return OK
 
 
 def _trials(known: argparse.Namespace) -> int:
+    from hpmagic.frames import rows_as_json, uniform
     from hpmagic.results import load
 
     table = load(known.name, experiment=known.experiment).trials
     if known.parquet:
         try:
-            table.to_parquet(known.parquet)
+            uniform(table).to_parquet(known.parquet)
         except ImportError as error:
             raise OptionError(f"--parquet needs pyarrow: {error}") from None
         except OSError as error:
-            raise OptionError(f"cannot write {known.parquet}: {error.strerror}") from None
+            reason = error.strerror or error
+            raise OptionError(f"cannot write {known.parquet}: {reason}") from None
     elif known.csv:
         print(table.to_csv(index=False), end="")
     elif known.json:
-        print(table.to_json(orient="records", date_format="iso"))
+        print(rows_as_json(table))
     else:
         print(_readable(table))
     return OK
@@ -220,6 +233,7 @@ def _readable(table: Any) -> str:
 
 def _best(known: argparse.Namespace) -> int:
     from hpmagic.distributions import literal_text
+    from hpmagic.frames import in_json
     from hpmagic.results import load
 
     study = load(known.name, experiment=known.experiment)
@@ -229,12 +243,12 @@ def _best(known: argparse.Namespace) -> int:
             "number": best.number,
             "objective": best.objective.name,
             "value": best.value,
-            "params": dict(best.params),
+            "params": {name: in_json(value) for name, value in best.params.items()},
             "default": best.default,
             "gain": best.gain,
             "run_id": best.run_id,
         }
-        print(json.dumps(facts, default=str))
+        print(json.dumps(facts))
         return OK
     for name, value in best.params.items():
         parameter = space.find(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import atexit
 import linecache
 import sys
@@ -52,6 +53,8 @@ class FileShell:
 
         text = cell.text if as_study else without_header(cell.text)
         self._compiler.number = cell.number
+        header = cell.header if self._is_script else None
+        self._compiler.header = header.line + cell.line - 1 if header else 1
         padding = "\n" * (cell.line - 1) if self._is_script else ""
         return self.shell.run_cell(padding + text, store_history=True)
 
@@ -125,6 +128,8 @@ class _FileCompiler(CachingCompiler):
     def __init__(self, path: Path) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.number = 0
+        self.header = 1
+        """The line of the cell's header in the file."""
         self._path = path
 
     def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
@@ -132,6 +137,13 @@ class _FileCompiler(CachingCompiler):
         if self._path.suffix == ".py":
             return str(self._path.resolve())
         return f"{self._path.resolve()}#{self.number}"
+
+    def ast_parse(self, source: str, *arguments: Any, **options: Any) -> ast.AST:
+        """The call that a tune cell has become stands on the header's line: warnings name it."""
+        tree = super().ast_parse(source, *arguments, **options)
+        if source.startswith("get_ipython().run_cell_magic('tune'"):
+            ast.increment_lineno(tree, self.header - 1)
+        return tree
 
     def format_code_name(self, name: str) -> tuple[str, str] | None:
         if name == str(self._path.resolve()):

@@ -90,7 +90,8 @@ def gain(trials: Sequence[Trial], objectives: Sequence[Objective]) -> float | No
 
 def advantage(best: Trial, default: Trial, objective: Objective) -> float:
     """How much better one trial is than another, in the objective's unit."""
-    return objective.direction.sign * (_first(default) - _first(best))
+    # Zero has no sign here.
+    return objective.direction.sign * (_first(default) - _first(best)) + 0.0
 
 
 def _complete(trials: Iterable[Trial]) -> Iterable[Trial]:

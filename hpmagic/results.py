@@ -41,7 +41,8 @@ class Best:
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         text = f"{self.objective.name} = {self.value:.6g} in trial {self.number}"
         if self.gain is not None and self.default is not None:
-            text += f", {self.gain:.4g} better than your {self.default:.6g}"
+            better = f"{self.gain:.4g}" if self.gain else "nothing"
+            text += f", {better} better than your {self.default:.6g}"
         return f"<Best: {text}; {params}>"
 
 

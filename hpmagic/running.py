@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from hpmagic.cells import FileCell, read_cells
 from hpmagic.errors import OptionError
+from hpmagic.notebook.source import lines_of
 from hpmagic.options import parse_line
 
 if TYPE_CHECKING:
+    from hpmagic.notebook.session import Ran
     from hpmagic.rewrite import Rewritten
 
 __all__ = ["run_file", "tune_cell"]
@@ -28,6 +31,9 @@ def run_file(
     write: bool = False,
 ) -> int:
     """Run a file's cells; what the process should exit with.
+
+    A tune cell that only says what it would do runs once as plain Python, for the tune cells below
+    it; the last of them ends the run.
 
     Args:
         path: a script or a notebook.
@@ -57,14 +63,20 @@ def run_file(
         os.environ.setdefault("MPLBACKEND", "agg")
     with file_shell(path, over) as shell:
         for cell in cells:
+            before = _newest(shell.magics)
             result = shell.run(cell, as_study=cell in studies)
+            ran = _newest(shell.magics)
+            ran = None if ran is before else ran
+            planned = cell in studies and result.success and ran is None
+            if planned and cell is not studies[-1]:
+                result = shell.run(cell, as_study=False)
             sys.stdout.flush()
             if not result.success:
                 code = _code(result)
                 break
-            if write and cell in studies:
-                best += _with_best(path, cell, shell.magics)
-            if cell is last:
+            if write and cell in studies and ran is not None:
+                best += _with_best(path, cell, ran, shell.magics)
+            if cell is last or (planned and cell is studies[-1]):
                 break
     _write(path, cells, best)
     return code
@@ -107,19 +119,24 @@ def _code(result: Any) -> int:
     return 1
 
 
+def _newest(magics: Any) -> Ran | None:
+    """The study that ran last, if one has run."""
+    ran: list[Ran] = magics.session.ran
+    return ran[-1] if ran else None
+
+
 def _with_best(
-    path: Path, cell: FileCell, magics: Any
+    path: Path, cell: FileCell, ran: Ran, magics: Any
 ) -> Iterator[tuple[FileCell, str, Rewritten]]:
-    """The cell with the best values of the study that has just run, if any trial ended."""
+    """The cell with the best values of its study, if any trial ended."""
     from hpmagic.notebook.writeback import rewritten
 
-    ran = magics.session.ran[-1]
     if not any(trial.values for trial in ran.study.record.trials):
         return
     new, result = rewritten(magics.session, ran.study, ran.cell)
     # The shell saw a script's cell below as many blank lines as the file has lines above it.
     above = cell.line - 1 if path.suffix == ".py" else 0
-    yield cell, "".join(new.splitlines(keepends=True)[above:]), result
+    yield cell, new[above:], result
 
 
 def _write(
@@ -132,23 +149,35 @@ def _write(
     if changed:
         if read_cells(path) != list(cells):
             raise OptionError(f"{path} has changed while it ran, so nothing was written into it")
-        whole = path.read_text(encoding="utf-8")
+        whole = path.read_bytes().decode("utf-8")
         for cell, text in reversed(changed):
             whole = _replaced(path, whole, cell, text)
-        path.write_text(whole, encoding="utf-8")
+        path.write_bytes(whole.encode("utf-8"))
     for cell, text, result in best:
         print(what_changed(cell.text, text, result))  # noqa: T201
 
 
 def _replaced(path: Path, text: str, cell: FileCell, new: str) -> str:
+    """The file's text with a cell replaced, its line ends and byte order mark as they were."""
+    lines = lines_of(text)
     if path.suffix == ".py":
-        lines = text.splitlines(keepends=True)
-        count = len(cell.text.splitlines())
-        return "".join([*lines[: cell.line - 1], new, *lines[cell.line - 1 + count :]])
-    notebook = json.loads(text)
+        begin, end = cell.line - 1, cell.line - 1 + len(lines_of(cell.text))
+        mark = "\ufeff" if begin == 0 and text.startswith("\ufeff") else ""
+        new = mark + new.replace("\n", _line_end(lines[begin]))
+        return "".join([*lines[:begin], new, *lines[end:]])
+    body = text.removeprefix("\ufeff")
+    notebook = json.loads(body)
     code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
     source = code[cell.number - 1]
     as_lines = isinstance(source["source"], list)
     source["source"] = new.splitlines(keepends=True) if as_lines else new
-    end = "\n" if text.endswith("\n") else ""
-    return json.dumps(notebook, indent=1, ensure_ascii=False) + end
+    indented = re.search(r"\n([ \t]+)\S", body)
+    written = json.dumps(
+        notebook, indent=indented[1] if indented else None, ensure_ascii=body.isascii()
+    )
+    head, foot = text[: len(text) - len(body)], body[len(body.rstrip()) :]
+    return head + written.replace("\n", _line_end(lines[0])) + foot
+
+
+def _line_end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :] or "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ class Parameter:
         label = value if isinstance(value, str) else label_of(value)
         if (isinstance(value, str) or not is_literal(value)) and label in self._objects():
             return label
+        if isinstance(value, float) and not math.isfinite(value):
+            return f'float("{value}")'
         return literal_text(value) if is_literal(value) else label
 
     def _objects(self) -> set[str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hpmagic.notebook.source import lines_of
+
 __all__ = ["CellText", "Header", "find_header", "hoist", "locate", "without_header"]
 
 _HEADER = re.compile(r"^(?:%%tune|#\s*@tune|#!?\s*%%tune)(?:[ \t]+(?P<args>.*))?\s*$")
@@ -41,7 +43,7 @@ class CellText:
     @property
     def head(self) -> str:
         """What stands above the body: comments, the header, blank lines."""
-        return "".join(self.whole.splitlines(keepends=True)[: self.first_line - 1])
+        return "".join(lines_of(self.whole)[: self.first_line - 1])
 
 
 def find_header(text: str) -> Header | None:
@@ -50,7 +52,7 @@ def find_header(text: str) -> Header | None:
     >>> find_header("# first look\n# @tune bayes --trials 40\nx = 1").args
     'bayes --trials 40'
     """
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         match = _HEADER.match(line)
         if match:
             return Header(number, (match["args"] or "").strip(), line.strip())
@@ -64,9 +66,11 @@ def hoist(lines: list[str]) -> list[str]:
 
     What stood above follows it, so that every line below the header keeps its number.
     """
-    found = find_header("".join(lines))
+    text = "".join(lines)
+    found = find_header(text)
     if found is None or (found.line == 1 and lines[0].startswith("%%tune")):
         return lines
+    lines = lines_of(text)  # IPython's end at form feeds, too
     above, below = lines[: found.line - 1], lines[found.line :]
     return [f"%%tune {found.args}".rstrip() + "\n", *above, *below]
 
@@ -80,7 +84,7 @@ def without_header(text: str) -> str:
     found = find_header(text)
     if found is None:
         return text
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     lines[found.line - 1] = "\n"
     return "".join(lines)
 
@@ -97,7 +101,7 @@ def locate(raw: str, line: str, cell: str) -> CellText | None:
         The parts, or None when ``raw`` does not hold them line for line (the magic was called by
         name, or the cell was pasted with prompts).
     """
-    lines = raw.splitlines(keepends=True)
+    lines = lines_of(raw)
     header = find_header(raw)
     if header is not None:
         body = "".join(lines[header.line :])
@@ -121,6 +125,6 @@ def _same(a: str, b: str) -> bool:
 
 def _parts(whole: str, spelled: str, body: str, first_line: int) -> CellText:
     """Blank lines at the head of the body are counted, not kept."""
-    lines = body.splitlines(keepends=True)
+    lines = lines_of(body)
     blank = next((i for i, line in enumerate(lines) if line.strip()), 0)
     return CellText(whole, spelled, "".join(lines[blank:]), first_line + blank)

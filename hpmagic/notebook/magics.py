@@ -17,7 +17,7 @@ from hpmagic.errors import HpmagicError, OptionError, nearest
 from hpmagic.notebook.faults import from_cell, shown
 from hpmagic.notebook.header import CellText, find_header
 from hpmagic.notebook.session import Session
-from hpmagic.notebook.source import as_python
+from hpmagic.notebook.source import as_python, compilable, lines_of
 from hpmagic.notebook.where import source_name
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class TuneMagics(Magics):
             tunable = parse_cell(
                 text.body, filename, python=self._python(text), first_line=text.first_line
             )
+            tunable = compilable(tunable, text.first_line)
         except SyntaxError as error:
             raise shown(error, self.shell) from None
         namespace = self.shell.user_ns
@@ -154,7 +155,7 @@ class TuneMagics(Magics):
         else:
             name = str(compiler.cache(text.whole, self.shell.execution_count))
         if not Path(name).is_file():  # a script has its lines itself
-            source = text.whole.splitlines(keepends=True)
+            source = lines_of(text.whole)
             linecache.cache[name] = (len(text.whole), None, source, name)
         return name
 

@@ -111,7 +111,8 @@ class GridTuner:
             points = None if written is None else written.grid_points
             drawn = Parameter(name, trial.distributions[name], grid_points=points)
             try:
-                walk.fix(self._on_grid(drawn), value)
+                gridded = self._on_grid(drawn)
+                walk.fix(gridded, _spelled_as_in(gridded, drawn, value))
             except SpaceError:
                 walk.end(complete=False)
                 return
@@ -225,6 +226,14 @@ def _values(parameter: Parameter) -> list[Any]:
 def _drawn(parameter: Parameter) -> Distribution:
     assert parameter.distribution is not None
     return parameter.distribution
+
+
+def _spelled_as_in(gridded: Parameter, drawn: Parameter, value: object) -> object:
+    """The grid's own value that is the same to what is drawn, as 1.0 is for 1 in a float range."""
+    if gridded is drawn:
+        return value
+    key = _drawn(drawn).key
+    return next((option for option in _values(gridded) if key(option) == key(value)), value)
 
 
 def _arithmetic(space: SearchSpace, sizes: Mapping[str, int]) -> str:

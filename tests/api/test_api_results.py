@@ -7,6 +7,7 @@ import pytest
 
 import hpmagic
 from hpmagic.errors import HpmagicError
+from hpmagic.records import Direction
 from hpmagic.results import Study
 
 SOURCE = "x = 1.0  # tune: choice(*vals)\nprint(x)\nloss = x  # tune: minimize\n"
@@ -39,6 +40,18 @@ def test_a_loaded_best_is_the_number_that_it_was(study):
     loaded = hpmagic.load(study.name)
     assert loaded.best_params == study.best_params == {"x": 0.001}
     assert type(loaded.best_params["x"]) is float
+
+
+def test_the_best_says_how_much_better_it_is_than_the_default(study):
+    """Nothing, where the person's own values are the best: zero has no sign."""
+    assert repr(study.best).startswith("<Best: loss = 0.001 in trial ")
+    assert ", 0.999 better than your 1; x=" in repr(study.best)
+    (alone,) = study.record.trials[:1]
+    largest = replace(study.record.info.objectives[0], direction=Direction.MAXIMIZE)
+    info = replace(study.record.info, objectives=(largest,))
+    best = Study(replace(study.record, info=info, trials=(alone,))).best
+    assert str(best.gain) == "0.0"
+    assert ", nothing better than your 1; x=" in repr(best)
 
 
 def test_a_loaded_best_may_be_infinite(store):

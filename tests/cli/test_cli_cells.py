@@ -65,6 +65,20 @@ def test_a_notebooks_code_cells_are_numbered(tmp_path):
     assert cells[1].header.args == "grid"
 
 
+def test_a_form_feed_ends_no_line(tmp_path):
+    """Cells know the line that Python and editors count."""
+    cells = cells_of(tmp_path, "import os\n\f\nsep = '\u2028'\n# %%\n# \v\n# @tune\nx = 1\n")
+    assert [(c.line, c.body_line, c.body) for c in cells[1:]] == [(5, 7, "x = 1\n")]
+
+
+@pytest.mark.parametrize("name", ["file.py", "nb.ipynb"])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, name):
+    """Windows' editors put one before files."""
+    text = "# @tune grid\nx = 1\n"
+    cells = cells_of(tmp_path, "\ufeff" + (text if name == "file.py" else notebook(text)), name)
+    assert [(c.text, c.header.args) for c in cells] == [(text, "grid")]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [

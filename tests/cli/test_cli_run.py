@@ -8,6 +8,7 @@ import pytest
 
 import hpmagic
 from hpmagic.cli import FAILED, INTERRUPTED, MISUSED, OK, main
+from hpmagic.errors import HpmagicWarning
 
 SCRIPT = """\
 # %%
@@ -157,6 +158,7 @@ def test_errors_in_notebooks_name_the_cell(store, tmp_path, capsys):
         ("print('ran')\n# %%\n# @tune bays\nx = 1\n", [], "unknown tuner `bays`"),
         ("print('ran')\n# %%\n# @tune\nx = 1  # tune: inf(1)\n", [], "train.py, line 4, column 16"),
         ("print('ran')\n# %%\n# @tune\nx = = 1\n", [], "line 4"),
+        ("print('ran')\n# %%\n# @tune\nreturn 1\n", [], "line 4\n    return 1\n    ^\nSyntaxError"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(script, capsys, text, words, sentence):
@@ -197,6 +199,114 @@ def test_the_plan_runs_no_trial(script, capsys):
     assert main(["run", str(script), "1", "--plan"]) == OK
     assert "random would minimize cost with 3 trials." in capsys.readouterr().out
     assert names() == []
+
+
+PLANNED = """\
+# %%
+models = ["a", "b"]
+# %%
+# @tune grid
+n = "b"  # tune: choice(*models)
+sizes = [len(n), 9]  # noqa
+loss = sizes[0]  # tune: minimize
+# %%
+print("between", n)
+# %%
+# @tune grid
+m = 9  # tune: choice(*sizes)
+loss = m  # tune: minimize
+# %%
+print("below", study.best)
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--write"]])
+def test_the_plan_of_a_whole_file_runs_no_study(script, capsys, more):
+    """Tune cells above the last run once, for its plan; what needs studies does not run at all."""
+    script.write_text(PLANNED)
+    assert main(["run", str(script), "--plan", *more]) == OK
+    out = capsys.readouterr().out
+    assert out.count("grid would minimize loss") == 2
+    assert "between b" in out
+    assert "below" not in out
+    assert names() == []
+    assert script.read_text() == PLANNED
+
+
+@pytest.mark.parametrize("words", [["-qh"], []])
+def test_help_among_the_words_of_a_header_shows_the_page(script, capsys, words):
+    """Nothing runs then."""
+    script.write_text(SCRIPT.replace("-n 2", "-n 2 -h"))
+    assert main(["run", str(script), *words]) == OK
+    out = capsys.readouterr().out
+    assert "hpmagic run FILE.py|FILE.ipynb" in out
+    assert "above" not in out.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", ["grid", "grid --study one"])
+def test_write_leaves_a_cell_alone_that_started_no_study(script, begun):
+    """A cell that shows its plan has no best values, and gets none of another cell's."""
+    text = (
+        f"# @tune {begun}\nn = 3  # tune: int(1, 3)\nloss = n  # tune: minimize\n"
+        "# %%\n# @tune random --plan\nm = 3  # tune: int(1, 3)\nloss = n + m  # tune: minimize\n"
+        "print(n, m)\n"
+    )
+    script.write_text(text)
+    assert main(["run", str(script), "--write"]) == OK
+    assert script.read_text() == text.replace("n = 3 ", "n = 1 ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("above", [b"", b"import math\r\n\r\n# %%\r\n"])
+def test_write_keeps_line_ends_and_byte_order_mark_of_a_script(script, mark, above):
+    """Only the value changes, whatever the editor that wrote the file."""
+    text = mark + above + b"# @tune grid\r\nn = 3  # tune: int(1, 3)\r\nloss = n  # tune: minimize"
+    script.write_bytes(text)
+    assert main(["run", str(script), "--write"]) == OK
+    assert script.read_bytes() == text.replace(b"n = 3 ", b"n = 1 ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_write_keeps_the_form_of_a_notebook(store, tmp_path, mark, indent, ends):
+    """Its indentation, line ends, escapes and byte order mark."""
+    path = notebook(
+        tmp_path / "nb.ipynb",
+        "print('\f')",
+        "# @tune grid  # ü\nn = 3  # tune: int(1, 3)\nloss = n  # tune: minimize",
+    )
+    text = mark + json.dumps(json.loads(path.read_text()), indent=indent).replace("\n", ends) + ends
+    path.write_bytes(text.encode())
+    assert main(["run", str(path), "--write"]) == OK
+    assert path.read_bytes().decode() == text.replace("n = 3 ", "n = 1 ")
+
+
+def test_lines_are_counted_as_editors_do(store, tmp_path, capsys):
+    """A form feed ends no line: tracebacks below it have the right number."""
+    path = tmp_path / "ff.py"
+    path.write_text(
+        "# %%\n\f\nx = '\u2028'\n# %%\n# @tune random -n 3\nn = 1  # tune: int(1, 3)\n1 / 0\n"
+    )
+    assert main(["run", str(path), "--minimize", "n"]) == FAILED
+    out = capsys.readouterr().out
+    assert f"File {path}, line 7" in out
+    assert "----> 7 1 / 0" in out
+
+
+@pytest.mark.slow
+def test_warnings_name_the_line_of_the_header(script):
+    """A script's warnings about a study can be told apart."""
+    assert main(["run", str(script)]) == OK
+    with pytest.warns(HpmagicWarning, match="is in MLflow already") as told:
+        assert main(["run", str(script)]) == OK
+    assert [(warned.filename, warned.lineno) for warned in told] == [
+        (str(script), 6),
+        (str(script), 15),
+    ]
 
 
 @pytest.mark.slow

@@ -66,6 +66,36 @@ def test_best_is_python_or_json(study, capsys):
     assert facts["value"] == study.best.value
 
 
+@pytest.mark.slow
+def test_small_numbers_and_odd_options_are_as_they_were(store, capsys, tmp_path):
+    """JSON has every digit, and null or a text for what it lacks; Parquet has texts."""
+    source = """
+x = 1e-16     # tune: loguniform(1e-17, 1e-15)
+most = None   # tune: choice(None, 3, float("inf"), (1, 2))
+loss = -x     # tune: minimize
+"""
+    study = hpmagic.tune(
+        source,
+        "manual",
+        study="odder",
+        tries=[{"most": 'float("inf")'}, {"most": (1, 2)}, {"most": 3}],
+        quiet=True,
+    )
+    assert main(["trials", "odder", "--json"]) == OK
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["params.x"] for row in rows] == study.trials["params.x"].tolist()
+    assert [row["params.most"] for row in rows] == [None, None, [1, 2], 3]
+    assert rows[0]["start"].endswith("Z")
+    assert main(["best", "odder"]) == OK
+    exec(capsys.readouterr().out, {})
+    pytest.importorskip("pyarrow")
+    assert main(["trials", "odder", "--parquet", str(tmp_path / "t.parquet")]) == OK
+    back = pd.read_parquet(tmp_path / "t.parquet")["params.most"]
+    assert back.fillna("null").tolist() == ["null", "inf", "(1, 2)", "3"]
+    assert main(["trials", "odder", "--parquet", str(tmp_path / "no" / "t.parquet")]) != OK
+    assert "None" not in capsys.readouterr().err
+
+
 @pytest.mark.few(1)
 @pytest.mark.parametrize("verb", ["trials", "best", "ui"])
 def test_an_unknown_study_is_a_failure_with_a_hint(study, capsys, verb):

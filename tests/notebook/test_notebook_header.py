@@ -70,6 +70,17 @@ def test_lines_below_the_header_keep_their_numbers(above, spelled, below):
     assert hoist(result) == result
 
 
+@pytest.mark.parametrize("odd", ["\f", "\v", "\x1c", "\x85", "\u2028"])
+def test_lines_are_those_that_python_counts(odd):
+    """A form feed or the like ends no line, though `str.splitlines` breaks there."""
+    text = f"# a{odd}b\n{odd}\n# @tune random\n{BODY}"
+    assert find_header(text).line == 3
+    assert without_header(text) == f"# a{odd}b\n{odd}\n\n{BODY}"
+    assert hoisted(text) == f"%%tune random\n# a{odd}b\n{odd}\n{BODY}"
+    found = locate(text, *magic(text))
+    assert (found.body, found.first_line) == (BODY, 4)
+
+
 def test_without_its_header_a_cell_keeps_its_lines():
     """The header leaves a blank line behind."""
     assert without_header("# a\n# @tune bayes\nx = 1\n") == "# a\n\nx = 1\n"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from IPython.core.error import UsageError
@@ -83,6 +84,26 @@ def test_wrong_annotations_point_at_the_persons_line(notebook, header, above):
     assert "ran" not in notebook.shell.user_ns
 
 
+def test_a_second_wrong_annotation_is_told_once(notebook):
+    """Its place is a note of the error, which newer IPythons print and older ones do not."""
+    wrong = "x = 1  # tune: unifrom(1, 3)\ny = 2  # tune: int(1 3)\n"
+    said = notebook.run(cell("%%tune", body=wrong))
+    assert said.out.count("also at line 3: ") == 1
+
+
+def test_notes_that_ipython_does_not_print_are_shown():
+    """As in IPython 8.18."""
+
+    class Table:
+        def structured_traceback(self, *_):
+            return ["SyntaxError: no"]
+
+    error = SyntaxError("no")
+    error.add_note("also at line 3: no")
+    shown = CellSyntaxError(error, SimpleNamespace(SyntaxTB=Table()))._render_traceback_()
+    assert shown == ["SyntaxError: no", "also at line 3: no\n"]
+
+
 @pytest.mark.parametrize("header", HEADERS)
 def test_syntax_errors_point_at_the_persons_line(notebook, header):
     """A cell that is not Python says so as any cell does."""
@@ -90,6 +111,43 @@ def test_syntax_errors_point_at_the_persons_line(notebook, header):
     assert isinstance(said.error, CellSyntaxError)
     assert "Cell In[1], line 4\n    y = = 2\n" in said.out
     assert "SyntaxError: invalid syntax" in said.out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("if x > 2:\n    return\n", "'return' outside function"),
+        ("if x > 2:\n    yield x\n", "'yield' outside function"),
+        ("if x > 2:\n    break\n", "'break' outside loop"),
+    ],
+)
+def test_what_python_can_read_and_not_run_is_a_syntax_error_of_the_cell(notebook, wrong, message):
+    """The place and the sentence are shown, and nothing of the machinery."""
+    said = notebook.run(cell("# @tune", "# é\n", f"x = 1  # tune: int(1, 3)\n{wrong}"))
+    assert isinstance(said.error, CellSyntaxError)
+    assert "Cell In[1], line 5\n" in said.out
+    assert "    ^" in said.out
+    assert f"SyntaxError: {message}" in said.out
+    assert "Traceback" not in said.out
+
+
+def test_a_syntax_error_of_a_file_that_the_cell_imports_keeps_its_traceback(notebook, tmp_path):
+    """It is not an error of the cell's text: the line that imports is shown, and the file's."""
+    (tmp_path / "half_done.py").write_text("def f():\n    pass\nreturn 1\n")
+    notebook.shell.run_cell(f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    text = "x = 1  # tune: int(1, 3)\nimport half_done\nloss = x  # tune: minimize\n"
+    said = notebook.run(cell("%%tune", "", text))
+    notebook.shell.run_cell("sys.path.pop(0)")
+    assert type(said.error) is SyntaxError
+    assert "half_done.py:3" in said.out or "half_done.py, line 3" in said.out.replace('"', "")
+    assert "import half_done" in said.out
+
+
+def test_top_level_await_is_no_syntax_error(notebook):
+    """The cell is checked as IPython would run it."""
+    text = f"import asyncio\nawait asyncio.sleep(0)\n{BODY}"
+    said = notebook.run(cell("%%tune", "", text))
+    assert said.error is None
 
 
 def test_the_code_is_named_and_numbered_for_debuggers(notebook):
@@ -162,7 +220,7 @@ def test_an_interrupted_study_stops_run_all_and_is_kept(notebook):
     said = notebook.run(cell("# @tune", body=body))
     assert isinstance(said.error, KeyboardInterrupt)
     assert isinstance(said.error, StudyInterrupted)
-    assert "stopped by hand after 1 trials; its results are usable" in said.out
+    assert "stopped by hand after 1 trial; its results are usable" in said.out
     assert "Traceback" not in said.out
     assert len(notebook.names("study")[0]) == 2
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from programs import GRID, SVM, Cell, Program, params_of, space_of, study_of, tuner_of
 
-from hpmagic.distributions import Choice, Int, LogUniform, Ordinal, Uniform
+from hpmagic.distributions import Choice, Distribution, Int, LogUniform, Ordinal, Uniform
 from hpmagic.errors import SpaceError, TunerError
 from hpmagic.records import Direction, Objective, Origin
 from hpmagic.space import Parameter, SearchSpace
@@ -140,6 +140,19 @@ def test_grid_does_not_repeat_a_default_or_a_hunch_that_lies_on_it() -> None:
     result = study_of(program, "grid", tries=[{"a": 1, "b": 1.0}])
     rows = [tuple(params.values()) for params in params_of(result)]
     assert rows == [(2, 0.5), (1, 1.0), (1, 0.0), (1, 0.5), (2, 0.0), (2, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "default"),
+    [(Uniform(0, 4), 2), (Uniform(0, 4), 0), (LogUniform(0.01, 100), 1)],
+)
+def test_grid_knows_a_default_by_its_value_though_its_type_is_another(
+    distribution: Distribution, default: float
+) -> None:
+    """``1`` in a range of floats is the grid's ``1.0``: it runs once, and nothing in its place."""
+    program = program_of(Parameter("x", distribution, default=default, grid_points=5))
+    values = [params["x"] for params in params_of(study_of(program, "grid"))]
+    assert sorted(values) == list(distribution.grid(5))
 
 
 def test_grid_does_not_insist_on_a_value_that_the_study_replaced() -> None:
