@@ -72,7 +72,8 @@ def run_file(
                 result = shell.run(cell, as_study=False)
             sys.stdout.flush()
             if not result.success:
-                code = _code(result)
+                # A study fails, whatever its trials would have exited with.
+                code = _code(result) or int(cell in studies)
                 break
             if write and cell in studies and ran is not None:
                 best += _with_best(path, cell, ran, shell.magics)

@@ -184,6 +184,15 @@ def test_a_cell_that_exits_decides_the_code(script, code):
     assert main(["run", str(script)]) == code
 
 
+def test_a_study_whose_trials_all_exit_is_a_failure(script):
+    """Also where they exit with 0: no trial ran to its end."""
+    script.write_text(
+        "import sys\n# %%\n# @tune -n 2\nx = 1  # tune: int(1, 9)\nsys.exit(0)\n"
+        "loss = x  # tune: minimize\n"
+    )
+    assert main(["run", str(script)]) == FAILED
+
+
 def test_an_interrupt_is_told_from_a_failure(script):
     """A run that was stopped by hand has an exit code of its own; the study is closed."""
     script.write_text(
