@@ -46,8 +46,14 @@ def publish_best(engine: Engine, result: StudyResult, space: SearchSpace, *, aga
     return _run_again(engine, best, space)
 
 
+class _Again(TrialConversation):
+    """One run of a trial, that of its last repeat: the study would have published that one."""
+
+    seed: int | None = None
+
+
 def _run_again(engine: Engine, best: Trial, space: SearchSpace) -> bool:
-    conversation = TrialConversation(
+    conversation = _Again(
         best.number,
         Planned(best.origin, dict(best.params)),
         space=space,
@@ -55,6 +61,7 @@ def _run_again(engine: Engine, best: Trial, space: SearchSpace) -> bool:
         seed=(0,),
         hear=_nobody,
     )
+    conversation.seed = len(best.repeats) - 1 if best.repeats else None
     engine.start(conversation)
     while (ended := engine.wait()) is None:
         pass

@@ -111,6 +111,8 @@ class Child:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._reader = threading.Thread(target=self._read, args=(deliver,), daemon=True)
         self._reader.start()
+        self._waiter = threading.Thread(target=self._wait, args=(deliver,), daemon=True)
+        self._waiter.start()
         self.send(parcel.contents)
 
     @property
@@ -148,16 +150,21 @@ class Child:
         finally:
             self.kill()
             self._process.wait()
-            self._reader.join(_PATIENCE)
+            self._waiter.join()
             self._log.close()
 
     def _read(self, deliver: Callable[[Letter], object]) -> None:
         pipe = cast("BinaryIO", self._process.stdout)
         while (data := frames.receive(pipe)) is not None:
             deliver(Letter(self, data))
-        status = self._process.wait()
-        deliver(Letter(self, None, Died(status, self._last_words())))
         pipe.close()
+
+    def _wait(self, deliver: Callable[[Letter], object]) -> None:
+        """Tell of the process's end, also where what it has started holds its pipe open."""
+        status = self._process.wait()
+        self.kill()
+        self._reader.join(_PATIENCE)
+        deliver(Letter(self, None, Died(status, self._last_words())))
 
     def _last_words(self) -> str:
         try:

@@ -18,6 +18,7 @@ from hpmagic.engines.messages import (
     Reported,
 )
 from hpmagic.engines.pickling import Pickling
+from hpmagic.engines.salvage import salvage
 from hpmagic.errors import EngineError, warn
 from hpmagic.execution.outcome import Pruned, TrialOutcome
 from hpmagic.records import Output
@@ -94,23 +95,39 @@ class Exchange:
         if kept is None or kept.number != number:
             _warn(f"the variables of trial {number} were lost with its worker")
             return
-        try:
-            bindings: dict[str, Any] = self._pickling.loads(kept.variables)
-        except Exception as error:  # noqa: BLE001 - whatever a reduction raises
-            _warn(f"the variables of trial {number} cannot be read here: {error}")
-            return
-        self._namespace.update(bindings)
+        unread = self._read(kept.variables)
         for name in deleted:
             self._namespace.pop(name, None)
         if kept.left_out:
-            names = ", ".join(f"`{name}`" for name in kept.left_out)
+            names = _quoted(kept.left_out)
             _warn(f"{names} of trial {number} cannot be pickled and stayed in its worker")
+        if unread:
+            _warn(f"{_quoted(unread)} of trial {number} cannot be read here")
+
+    def _read(self, variables: bytes) -> tuple[str, ...]:
+        """Put the variables into the namespace, as far as they can be read; the names of others."""
+        try:
+            self._namespace.update(self._pickling.loads(variables))
+        except Exception:  # noqa: BLE001 - whatever a reduction raises
+            self._salvage(variables)
+            return self._salvage(variables)  # a ``__setstate__`` finds what the first has bound
+        return ()
+
+    def _salvage(self, variables: bytes) -> tuple[str, ...]:
+        found: dict[str, Any] = self._pickling.loads(variables, load=salvage)
+        lost = self._pickling.failing(found)
+        self._namespace.update({n: value for n, value in found.items() if n not in lost})
+        return lost
 
 
 def lost(conversation: Conversation, reason: str, last_words: str) -> TrialOutcome:
     """The outcome of a trial whose worker is dead."""
     outcome = conversation.lost(EngineError(reason))
     return replace(outcome, output=Output(stderr=last_words))
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _warn(text: str) -> None:

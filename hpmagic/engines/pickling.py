@@ -66,12 +66,21 @@ class Pickling:
             _Pickler(file, self, follow, buffers, seen).dump(value)
             return file.getvalue()
 
-    def loads(self, data: bytes | memoryview, buffers: _Buffers = ()) -> Any:
-        """The inverse of the other side's `dumps`."""
+    def failing(self, variables: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names of those that cannot be pickled."""
+        return tuple(name for name, value in variables.items() if not self._can_be_pickled(value))
+
+    def loads(
+        self,
+        data: bytes | memoryview,
+        buffers: _Buffers = (),
+        load: Callable[..., Any] = pickle.loads,
+    ) -> Any:
+        """The inverse of the other side's `dumps`; ``load`` reads the bytes."""
         token = _current.set(self)
         try:
             with self._builtins_kept():
-                return pickle.loads(data, buffers=buffers)  # noqa: S301 - from our own worker
+                return load(data, buffers=buffers)
         finally:
             _current.reset(token)
 
@@ -79,6 +88,13 @@ class Pickling:
         """The name under which the other side has ``value`` too."""
         name = self._names.get(id(value))
         return name if name is not None and self.shared[name] is value else None
+
+    def _can_be_pickled(self, value: object) -> bool:
+        try:
+            self.dumps(value)
+        except Exception:  # noqa: BLE001 - objects refuse in their own ways
+            return False
+        return True
 
     @contextmanager
     def _builtins_kept(self) -> Iterator[None]:

@@ -78,6 +78,7 @@ class ProcessEngine:
         self._spent: list[Child] = []
         self._busy: dict[Child, _Work] = {}
         self._last: dict[int, Child] = {}
+        self._pickling: set[Child] = set()
         self._parcel = parcel
         self._exchange = Exchange(namespace, self._parcel.names, space or SearchSpace())
         try:
@@ -129,6 +130,7 @@ class ProcessEngine:
         """Ask the trial's worker for its variables; they come while others run."""
         child = self._last.get(number)
         if child is not None:
+            self._pickling.add(child)
             child.send(self._exchange.keep(number))
 
     def publish(self, number: int, outcome: TrialOutcome) -> None:
@@ -169,7 +171,8 @@ class ProcessEngine:
         return Child(self._parcel, self._env, self._inbox.put)
 
     def _set_limit(self, child: Child) -> None:
-        if self._seconds is not None and child.ready:
+        """Once the worker is free for the trial: it may have to start, or to pickle variables."""
+        if self._seconds is not None and child.ready and child not in self._pickling:
             self._busy[child].until = time.monotonic() + self._seconds + _GRACE
 
     def _receive(self) -> Letter | None:
@@ -204,6 +207,9 @@ class ProcessEngine:
                     self._set_limit(child)
             case Kept():
                 self._exchange.take(message)
+                self._pickling.discard(child)
+                if work is not None:
+                    self._set_limit(child)
             case Ended(outcome=outcome, order=order):
                 assert work is not None
                 del self._busy[child]
@@ -222,6 +228,7 @@ class ProcessEngine:
     def _bury(self, child: Child, died: Died) -> tuple[int, TrialOutcome] | None:
         """A worker is dead: its trial has failed, and another takes its place."""
         work = self._busy.pop(child, None)
+        self._pickling.discard(child)
         for resting in (self._idle, self._spent):
             if child in resting:
                 resting.remove(child)

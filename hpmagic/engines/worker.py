@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -119,7 +119,8 @@ class _Session:
         buffers = Buffers(descriptor, contents.size, contents.spans)
         views, original = buffers.map()
         namespace.update(Pickling(namespace).loads(contents.variables, views))
-        namespace.update(dict.fromkeys(contents.taken))
+        for name in contents.taken:
+            namespace.setdefault(name)
         buffers.close()
         set_random_states(contents.random)
         self.pickling = Pickling(namespace, contents.names)
@@ -179,9 +180,22 @@ class _Session:
 
     def keep(self, number: int) -> None:
         assert self.last is not None
-        with self.runner.as_left(self.last) as variables:
+        with self.runner.as_left(self.last) as variables, self._bound(variables):
             bindings, left_out = _picklable(self.pickling, variables)
         self.send(Kept(number, bindings, left_out))
+
+    @contextlib.contextmanager
+    def _bound(self, variables: dict[str, Any]) -> Iterator[None]:
+        """Within, a ``__getstate__`` of the cell finds what the cell has bound."""
+        namespace = self.pickling.namespace
+        before = {name: namespace[name] for name in variables if name in namespace}
+        namespace.update(variables)
+        try:
+            yield
+        finally:
+            for name in variables.keys() - before.keys():
+                namespace.pop(name, None)
+            namespace.update(before)
 
     def send(self, message: Ready | Asked | Reported | Ended | Kept) -> None:
         frames.send(self.sink, message.kind + self.pickling.dumps(message))
@@ -201,22 +215,14 @@ class _Session:
         return value
 
 
-def _picklable(pickling: Pickling, bindings: Any) -> tuple[bytes, tuple[str, ...]]:
+def _picklable(pickling: Pickling, bindings: dict[str, Any]) -> tuple[bytes, tuple[str, ...]]:
     """The bindings in one pickle, so that what they share stays shared, without those that fail."""
     try:
-        return pickling.dumps(dict(bindings)), ()
+        return pickling.dumps(bindings), ()
     except Exception:  # noqa: BLE001 - objects refuse in their own ways
-        left_out = tuple(_failing(pickling, bindings.items()))
+        left_out = pickling.failing(bindings)
     kept = {name: value for name, value in bindings.items() if name not in left_out}
     return pickling.dumps(kept), left_out
-
-
-def _failing(pickling: Pickling, bindings: Iterable[tuple[str, Any]]) -> Iterable[str]:
-    for name, value in bindings:
-        try:
-            pickling.dumps(value)
-        except Exception:  # noqa: BLE001
-            yield name
 
 
 def _main_namespace() -> dict[str, Any]:

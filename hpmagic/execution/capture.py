@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from hpmagic.execution.figures import MOST_FIGURES, open_figures, take_figures
 from hpmagic.execution.stream import BoundedText, CapturedStream
@@ -15,15 +16,21 @@ from hpmagic.records import Output
 
 __all__ = ["Capture"]
 
+_Handler = logging.StreamHandler[Any]
+
 
 class Capture:
-    """Takes the process's streams, and the shell's displays when there is a shell."""
+    """Takes the process's streams, also where a logging handler of an earlier cell writes to them.
+
+    And the shell's displays when there is a shell.
+    """
 
     def __init__(self, shell: Any = None) -> None:
         self._shell = shell
         self._real = (sys.stdout, sys.stderr, sys.displayhook)
         self._stdout = CapturedStream(lambda: self._real[0])
         self._stderr = CapturedStream(lambda: self._real[1])
+        self._handlers: list[tuple[_Handler, TextIO, CapturedStream]] = []
         self._publisher = _publisher(self) if shell is not None else None
         self._real_publisher: Any = None
         self._kept = BoundedText(), BoundedText()
@@ -35,6 +42,12 @@ class Capture:
         self._real = (sys.stdout, sys.stderr, sys.displayhook)
         self._kept = self._stdout.kept, self._stderr.kept = BoundedText(), BoundedText()
         self._figures = []
+        self._handlers = [
+            (handler, real, ours)
+            for handler in _stream_handlers()
+            for real, ours in zip(self._real, (self._stdout, self._stderr), strict=False)
+            if real is not None and handler.stream is real
+        ]
         before = open_figures()
         self._take()
         try:
@@ -74,12 +87,18 @@ class Capture:
 
     def _take(self) -> None:
         sys.stdout, sys.stderr, sys.displayhook = self._stdout, self._stderr, self.show
+        for handler, real, ours in self._handlers:
+            if handler.stream is real:
+                handler.stream = ours
         if self._shell is not None and self._shell.display_pub is not self._publisher:
             self._real_publisher = self._shell.display_pub
             self._shell.display_pub = self._publisher
 
     def _give_back(self) -> None:
         sys.stdout, sys.stderr, sys.displayhook = self._real
+        for handler, real, ours in self._handlers:
+            if handler.stream is ours:
+                handler.stream = real
         if self._shell is not None and self._shell.display_pub is self._publisher:
             self._shell.display_pub = self._real_publisher
 
@@ -101,6 +120,12 @@ class _Outside:
     def __exit__(self, *_: object) -> None:
         self._capture._take()
         vars(sys).update(self._theirs)
+
+
+def _stream_handlers() -> list[_Handler]:
+    """Those of `logging` that write to a stream which they know by themselves."""
+    handlers = [reference() for reference in list(logging._handlerList)]  # type: ignore[attr-defined]
+    return [h for h in handlers if isinstance(h, logging.StreamHandler) and "stream" in vars(h)]
 
 
 def _publisher(capture: Capture) -> Any:

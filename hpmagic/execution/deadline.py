@@ -12,10 +12,11 @@ from typing import Final
 from hpmagic.execution.interrupt import is_held
 from hpmagic.execution.outcome import TrialTimeout
 
-__all__ = ["deadline"]
+__all__ = ["deadline", "overdue"]
 
 _AGAIN: Final = 0.5
 """Seconds after which a cell that swallowed the first `TrialTimeout` gets another."""
+_raised: TrialTimeout | None = None
 
 
 @contextmanager
@@ -31,9 +32,13 @@ def deadline(seconds: float | None) -> Iterator[None]:
         return
 
     def expire(_number: int, _frame: FrameType | None) -> None:
+        global _raised  # noqa: PLW0603 - there is one timer in a process
         if not is_held():
-            raise TrialTimeout(f"the trial took longer than {seconds:g} s")
+            _raised = TrialTimeout(f"the trial took longer than {seconds:g} s")
+            raise _raised
 
+    global _raised  # noqa: PLW0603
+    _raised = None
     before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
@@ -41,3 +46,9 @@ def deadline(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)
+        _raised = None
+
+
+def overdue() -> TrialTimeout | None:
+    """What was raised within `deadline`, even if the cell has swallowed it."""
+    return _raised

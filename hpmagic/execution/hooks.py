@@ -6,6 +6,7 @@ import ast
 import copy
 import math
 import operator
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from hpmagic.distributions import MISSING, Choice, Distribution, is_literal
 from hpmagic.errors import AnnotationError, HpmagicError, ObjectiveError
 from hpmagic.execution.interrupt import held, interrupt_requested
 from hpmagic.execution.learned import learned_parameters
+from hpmagic.execution.leftover import threads_within
 from hpmagic.execution.numeric import as_float
 from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned
 from hpmagic.execution.patience import Patience
@@ -72,6 +74,9 @@ class TrialHooks:
     ``draw`` and ``report`` are the study's; they are called within ``outside()``, where the
     notebook's own streams are in place. ``show`` displays the value of the cell's last expression.
     ``seed`` is the repeat's; None where nothing is repeated.
+
+    A forked process and a thread that another trial has left running are no part of the trial:
+    their reports go nowhere; the one can draw only what is known, the other nothing.
     """
 
     def __init__(
@@ -110,6 +115,9 @@ class TrialHooks:
         """The names whose values lines have asked for; whoever watches the run empties it."""
         self._logged: set[str] = set()
         self._raised = 0
+        self._process = os.getpid()
+        self._strangers = threads_within(cell.filename)
+        self._closed = False
 
     @property
     def params(self) -> dict[str, Any]:
@@ -146,6 +154,8 @@ class TrialHooks:
         ``deferred`` are the values of the mark's patience and least gain, as far as they are
         expressions.
         """
+        if self._is_stranger():
+            return False
         mark = self._cell.marks[number]
         figure = self._figure(mark.name, value, f" at line {mark.statement.lineno}")
         report = self.record(mark.name, figure, self._step(mark, step))
@@ -170,8 +180,10 @@ class TrialHooks:
     def record(self, name: str, value: float, step: int | None) -> Report:
         """Keep a report and hand it on, unless the trial should have ended by now."""
         report = Report(name, value, step, time.time())
+        if os.getpid() != self._process or self._is_stranger():
+            return report
         with self._lock:
-            if self._ends_by_itself():
+            if self._closed or self._ends_by_itself():
                 return report
             self._heed()
             self.reports.append(report)
@@ -185,6 +197,11 @@ class TrialHooks:
         self.learned = learned_parameters(bindings)
         if self.learned and "learned_parameters" not in self._counts:
             self.record("learned_parameters", float(sum(self.learned.values())), None)
+
+    def close(self) -> None:
+        """The trial is over: whatever still runs of it is no part of it any more."""
+        with self._lock:
+            self._closed = True
 
     def enter(self, number: int) -> None:
         """The loop of a mark with patience begins: it is patient anew."""
@@ -261,6 +278,8 @@ class TrialHooks:
     def _lookup(self, number: int, values: tuple[Any, ...], name: str | None) -> _Drawn:
         draw = self._cell.draws[number]
         name = draw.parameter.name if name is None else name
+        if self._is_stranger():
+            raise _drawn_late(name)
         self.touched.add(name)
         drawn = self._drawn(draw, values, name)
         if name not in self._logged:
@@ -272,6 +291,8 @@ class TrialHooks:
         known = self.drawn.get(name)
         if known is not None and known.distribution is draw.parameter.distribution:
             return known
+        if known is None and os.getpid() != self._process:
+            raise _drawn_elsewhere(name)
         with self._lock, self._noting_faults():
             distribution = draw.parameter.distribution
             if distribution is None or draw.recipe.deferred:
@@ -279,6 +300,8 @@ class TrialHooks:
             known = self.drawn.get(name)
             if known is not None:
                 return _again(known, distribution, name, draw)
+            if self._closed:
+                raise _drawn_late(name)
             parameter = draw.parameter
             if name != parameter.name or distribution is not parameter.distribution:
                 parameter = replace(parameter, name=name, distribution=distribution)
@@ -344,6 +367,9 @@ class TrialHooks:
             self._raised += 1
             raise self.stop
 
+    def _is_stranger(self) -> bool:
+        return bool(self._strangers) and threading.current_thread() in self._strangers
+
     def _ends_by_itself(self) -> bool:
         """Whether a pruned trial has swallowed its end so often that it would go on for ever.
 
@@ -382,10 +408,7 @@ class Answers:
         plain, default = self.defaults[number]
         name = plain if name is None else name
         if self.strict and name not in self.params:
-            raise RuntimeError(
-                f"the hyperparameter `{name}` is first drawn in another process; "
-                "give it a variable of its own, assigned before the work is handed out"
-            )
+            raise _drawn_elsewhere(name)
         return _fresh(self.params.get(name, default))
 
     def tunes(self, number: int, values: tuple[Any, ...] = (), name: str | None = None) -> bool:
@@ -408,6 +431,19 @@ class Answers:
 
     def stopping(self, _number: int) -> bool:
         return False
+
+
+def _drawn_elsewhere(name: str) -> RuntimeError:
+    return RuntimeError(
+        f"the hyperparameter `{name}` is first drawn in another process; "
+        "give it a variable of its own, assigned before the work is handed out"
+    )
+
+
+def _drawn_late(name: str) -> RuntimeError:
+    return RuntimeError(
+        f"the hyperparameter `{name}` is drawn by a thread that another trial has left running"
+    )
 
 
 def _whole(value: object) -> int | None:

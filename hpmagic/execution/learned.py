@@ -41,12 +41,12 @@ def learned_parameters(variables: Mapping[str, Any]) -> dict[str, int]:
     for name, value in variables.items():
         if name.startswith("_"):
             continue
-        found: Iterator[tuple[str, int]] = iter(())
-        if base is not None and isinstance(value, base):
-            found = _of_estimator(value, base, seen)
-        elif module is not None and isinstance(value, module):
-            found = _of_module(value, seen)
-        with suppress(Exception):  # a stranger's estimator may hold anything
+        with suppress(Exception):  # a stranger's object may be anything
+            found: Iterator[tuple[str, int]] = iter(())
+            if base is not None and isinstance(value, base):
+                found = _of_estimator(value, base, seen)
+            elif module is not None and isinstance(value, module):
+                found = _of_module(value, seen)
             for attribute, many in found:
                 counts[f"{name}.{attribute}"] += many
     return {name: many for name, many in counts.items() if many}

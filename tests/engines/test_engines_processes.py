@@ -98,6 +98,48 @@ def test_a_trial_deaf_to_its_limit_is_killed():
     assert (deaf.state, quick.state) == (TrialState.FAILED, TrialState.COMPLETE)
 
 
+@pytest.mark.slow
+def test_a_trial_is_not_charged_for_the_variables_of_the_one_before():
+    """A worker that pickles a best trial's variables for long has its whole limit afterwards."""
+    text = """
+    import threading, time
+    class Slow:
+        def __reduce__(self):
+            threading.Event().wait(2.5)
+            return float, (1.0,)
+    x = 0.5  # tune: uniform(0, 1)
+    slow = Slow()
+    loss = x  # tune: minimize
+    """
+    ran = study(PROCESSES, text, plan=[{"x": 0.5}, {"x": 0.9}], jobs=1, seconds=1)
+    assert [t.state for t in ran.trials] == [TrialState.COMPLETE] * 2
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_what_its_trial_had_forked_with_it():
+    """The study does not wait for a child that holds the worker's pipe."""
+    text = """
+    import os, signal
+    x = 0  # tune: int(0, 9)
+    child = os.fork()
+    while not child:
+        signal.pause()
+    pid = child  # tune: metric
+    os.kill(os.getpid(), signal.SIGKILL)
+    loss = x  # tune: minimize
+    """
+    pids = []
+
+    def hear(event, engine):
+        report = getattr(event, "report", None)
+        if report is not None:
+            pids.append(int(report.value))
+
+    ran = study(PROCESSES, text, plan=[{"x": 3}], jobs=1, listener=hear)
+    assert "killed by SIGKILL" in ran.trial.reason
+    assert gone(pids)
+
+
 def test_a_free_worker_does_not_wait_for_the_others(tmp_path):
     """While one trial takes its time, the other worker runs all the rest."""
     text = f"""

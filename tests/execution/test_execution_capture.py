@@ -154,3 +154,23 @@ def test_real_streams_are_those_of_the_moment():
         assert sys.stdout is elsewhere
     finally:
         sys.stdout = before
+
+
+@pytest.mark.filterwarnings("error")
+def test_logging_handler_of_an_earlier_cell_writes_to_the_trial(capsys):
+    """The notebook is not flooded; afterwards the handler writes there again."""
+    logger = logging.getLogger("hpmagic.test.earlier")
+    logger.propagate = False
+    handler = logging.StreamHandler()
+    logger.addHandler(handler)
+    try:
+        runner = runner_of(
+            "log.warning('heard')\ndone = 1.0  # tune: maximize\n",
+            {"log": logger, "handler": handler},
+        )
+        assert [run(runner).output.stderr for _ in range(3)] == ["heard\n"] * 3
+        assert capsys.readouterr().err == ""
+        logger.warning("later")
+        assert capsys.readouterr().err == "later\n"
+    finally:
+        logger.removeHandler(handler)

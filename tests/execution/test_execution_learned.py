@@ -67,6 +67,18 @@ def test_estimator_that_cannot_be_read_is_left_out():
     assert learned_parameters({"odd": Odd()}) == {}
 
 
+def test_object_whose_class_cannot_be_asked_for_is_left_out():
+    """An unbound proxy, for example: even `isinstance` raises."""
+
+    class Proxy:
+        @property
+        def __class__(self):
+            raise RuntimeError("unbound")
+
+    model = LogisticRegression().fit(X, Y)
+    assert "model.coef_" in learned_parameters({"proxy": Proxy(), "model": model})
+
+
 def test_a_trial_records_the_count_and_notes_where_it_is():
     outcome = trial(
         """

@@ -148,6 +148,15 @@ def test_a_resumed_study_goes_on_repeating(store) -> None:
     assert len(more.repeats()) > len(study.repeats())
 
 
+def test_a_resumed_study_publishes_the_repeat_that_an_uninterrupted_one_would(store) -> None:
+    """The last one's variables, with its seed."""
+    first, second = {}, {}
+    tune(CELL, trials=1, study="again", namespace=first)
+    tune(CELL, trials=1, study="again", namespace=second, resume=True)
+    assert first["seed"] == 2
+    assert [second[name] for name in ("seed", "draw")] == [first[name] for name in ("seed", "draw")]
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("best", [0, 1])
 @pytest.mark.parametrize("counts", [(1, 3), (3, 1)])
