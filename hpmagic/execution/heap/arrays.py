@@ -6,7 +6,7 @@ import mmap
 import warnings
 from collections.abc import Iterable, Mapping
 from operator import is_
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,12 +18,16 @@ __all__ = ["ArrayKind", "TensorKind"]
 
 Array = np.ndarray[Any, Any]
 
+_HOOKS: Final = ("_backward_hooks", "_post_accumulate_grad_hooks")
+"""Dicts of what is called with a tensor's gradient; None until there is any."""
+
 
 class _Layout(NamedTuple):
     pointer: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: Any
+    fields: tuple[str, ...] | None
     writeable: bool
 
 
@@ -123,13 +127,14 @@ class TensorKind(Kind):
             _tensor_digest(thing),
             alias,
             alias.clone() if kept else None,
+            *_hooks(thing),
         )
 
     def size(self, thing: Any) -> int:
         return int(thing.nelement() * thing.element_size())
 
     def children(self, thing: Any, content: tuple[Any, ...]) -> Iterable[object]:
-        return (content[5], getattr(thing, "__dict__", None))
+        return (content[5], *content[9:], getattr(thing, "__dict__", None))
 
     def same(self, thing: Any, content: tuple[Any, ...]) -> bool:
         now = (
@@ -140,6 +145,8 @@ class TensorKind(Kind):
             thing.requires_grad,
         )
         if now != content[:5] or (thing.is_leaf and thing.grad is not content[5]):
+            return False
+        if not all(map(is_, _hooks(thing), content[9:])):
             return False
         return bool(_tensor_digest(thing) == content[6])
 
@@ -153,6 +160,12 @@ class TensorKind(Kind):
         thing.data.copy_(saved)
         thing.requires_grad_(content[4])
         thing.grad = content[5]
+        for name, hooks in zip(_HOOKS, content[9:], strict=True):
+            now = getattr(thing, name, None)
+            if now is not hooks:
+                if now is not None:
+                    now.clear()  # torch may go on calling them
+                setattr(thing, name, hooks)
 
     def lasting(self, content: tuple[Any, ...]) -> bool:
         return content[8] is None
@@ -161,12 +174,17 @@ class TensorKind(Kind):
         return "" if thing.device.type == "cpu" and not thing.is_sparse else "device memory"
 
 
+def _hooks(tensor: Any) -> tuple[Any, ...]:
+    return tuple([getattr(tensor, name, None) for name in _HOOKS])
+
+
 def _layout(array: Array) -> _Layout:
     return _Layout(
         array.__array_interface__["data"][0],
         array.shape,
         array.strides,
         array.dtype,
+        array.dtype.names,
         array.flags.writeable,
     )
 
@@ -208,6 +226,8 @@ def _digest(array: Array) -> bytes:
 
 
 def _reshape(array: Array, layout: _Layout) -> None:
+    if layout.dtype.names != layout.fields:
+        layout.dtype.names = layout.fields
     now = _layout(array)
     if now[:4] == layout[:4]:
         if layout.writeable or not now.writeable:

@@ -11,12 +11,23 @@ from operator import is_
 from types import BuiltinFunctionType, CellType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Final
 
+import numpy as np
+
 from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable
 from hpmagic.execution.heap.world import World
 
-__all__ = ["CellKind", "ClassKind", "FunctionKind", "ModuleKind", "link_kinds", "lru_type"]
+__all__ = [
+    "CellKind",
+    "ClassKind",
+    "FunctionKind",
+    "LinkKind",
+    "ModuleKind",
+    "link_kinds",
+    "lru_type",
+]
 
 _EMPTY: Final = object()
+_Class = tuple[bool, dict[str, Any], tuple[type, ...]]
 _CONSTANTS: Final = (bool, int, float, str)
 _UNSTABLE: Final = frozenset(
     {
@@ -48,10 +59,11 @@ class FunctionKind(Kind):
             thing.__defaults__,
             thing.__kwdefaults__,
             dict(thing.__dict__) or None,
+            (thing.__name__, thing.__qualname__, thing.__doc__),
         )
 
     def children(self, thing: Any, content: tuple[Any, ...]) -> Iterator[object]:
-        _, defaults, keyword_defaults, attributes = content
+        _, defaults, keyword_defaults, attributes, _ = content
         yield from thing.__closure__ or ()
         yield from defaults or ()
         yield keyword_defaults
@@ -59,11 +71,12 @@ class FunctionKind(Kind):
         yield from self._world.globals_of(thing)
 
     def same(self, thing: Any, content: tuple[Any, ...]) -> bool:
-        code, defaults, keyword_defaults, attributes = content
+        code, defaults, keyword_defaults, attributes, names = content
         return (
             thing.__code__ is code
             and thing.__defaults__ is defaults
             and thing.__kwdefaults__ is keyword_defaults
+            and (thing.__name__, thing.__qualname__, thing.__doc__) == names
             and _same_dict(thing.__dict__, attributes or {})
         )
 
@@ -71,6 +84,7 @@ class FunctionKind(Kind):
         thing.__code__, thing.__defaults__, thing.__kwdefaults__ = content[:3]
         thing.__dict__.clear()
         thing.__dict__.update(content[3] or {})
+        thing.__name__, thing.__qualname__, thing.__doc__ = content[4]
 
 
 class CellKind(Kind):
@@ -104,33 +118,36 @@ class ClassKind(Kind):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def take(self, thing: Any, keeper: Keeper) -> tuple[bool, dict[str, Any]]:
+    def take(self, thing: Any, keeper: Keeper) -> _Class:
         owned = self._world.owns_class(thing)
-        return owned, {
+        attributes = {
             name: value
             for name, value in vars(thing).items()
             if name not in _UNSTABLE and (owned or _patched(value))
         }
+        return owned, attributes, _bases(thing)
 
-    def children(self, thing: Any, content: tuple[bool, dict[str, Any]]) -> Iterable[object]:
-        owned, attributes = content
-        if not owned:
-            return ()
-        return (*attributes.values(), *type.__dict__["__bases__"].__get__(thing), type(thing))
+    def children(self, thing: Any, content: _Class) -> Iterable[object]:
+        owned, attributes, bases = content
+        return (*attributes.values(), *bases, type(thing)) if owned else ()
 
-    def same(self, thing: Any, content: tuple[bool, dict[str, Any]]) -> bool:
-        owned, attributes = content
+    def same(self, thing: Any, content: _Class) -> bool:
+        owned, attributes, bases = content
         now = vars(thing)
+        if _bases(thing) is not bases:
+            return False
         if not all(map(is_, map(now.get, attributes), attributes.values())):
             return False
         return not owned or not any(
             name not in attributes and name not in _UNSTABLE for name in now
         )
 
-    def put_back(self, thing: Any, content: tuple[bool, dict[str, Any]]) -> None:
-        owned, attributes = content
+    def put_back(self, thing: Any, content: _Class) -> None:
+        owned, attributes, bases = content
         now = dict(vars(thing))
         try:
+            if _bases(thing) is not bases:
+                thing.__bases__ = bases
             for name, value in attributes.items():
                 if now.get(name, _EMPTY) is not value:
                     type.__setattr__(thing, name, value)
@@ -140,11 +157,10 @@ class ClassKind(Kind):
         except (TypeError, AttributeError) as error:
             raise NotRestorable(str(error)) from None
 
-    def swapped(
-        self, content: tuple[bool, dict[str, Any]], swaps: Mapping[int, object]
-    ) -> tuple[bool, dict[str, Any]]:
-        owned, attributes = content
-        return owned, {name: swaps.get(id(value), value) for name, value in attributes.items()}
+    def swapped(self, content: _Class, swaps: Mapping[int, object]) -> _Class:
+        owned, attributes, bases = content
+        attributes = {name: swaps.get(id(value), value) for name, value in attributes.items()}
+        return owned, attributes, bases
 
 
 class ModuleKind(Kind):
@@ -206,7 +222,7 @@ class BuiltinKind(Kind):
 
 
 class ProxyKind(Kind):
-    """A read-only view: it leads to what it shows."""
+    """A read-only view or the like: it leads to what it shows."""
 
     def children(self, thing: Any, content: Any) -> Iterable[object]:
         return gc.get_referents(thing)
@@ -275,11 +291,16 @@ def link_kinds() -> dict[type, Kind]:
         functools.partialmethod: LinkKind("func", "args", "keywords"),
         weakref.ref: WeakKind(),
         MappingProxyType: ProxyKind(),
+        np.ufunc: ProxyKind(),  # to the function it was made of
         memoryview: LinkKind("obj"),
         super: LinkKind("__self__"),
         CellType: CellKind(),
         lru_type(): CacheKind(),
     }
+
+
+def _bases(cls: Any) -> tuple[type, ...]:
+    return type.__dict__["__bases__"].__get__(cls)  # type: ignore[no-any-return]
 
 
 def _patched(value: object) -> bool:

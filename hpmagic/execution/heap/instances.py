@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from operator import is_
@@ -96,6 +97,7 @@ class BothKind(Kind):
         self._base = base
         self._instance = instance
         self.blind = base.blind
+        self.last = base.last
 
     def take(self, thing: Any, keeper: Keeper) -> tuple[Any, Any]:
         return self._base.take(thing, keeper), self._instance.take(thing, keeper)
@@ -144,9 +146,12 @@ def solid_base(cls: type) -> type:
 def _written_in_python(cls: type) -> bool:
     if not cls.__flags__ & _HEAP_TYPE or any(mark in vars(cls) for mark in _MARKS_OF_C):
         return False
-    base = cls.__base__
-    room = 8 * (2 + sum(isinstance(v, MemberDescriptorType) for v in vars(cls).values()))
-    return base is None or cls.__basicsize__ - base.__basicsize__ <= room
+    base, inside = cls.__base__, vars(cls)
+    fields = ("__dict__" in inside) + ("__weakref__" in inside)
+    if "__slots__" in inside:
+        fields += sum(isinstance(value, MemberDescriptorType) for value in inside.values())
+    # What takes more room holds something that no attribute shows.
+    return base is None or cls.__basicsize__ - base.__basicsize__ <= 8 * fields
 
 
 @lru_cache(maxsize=512)  # classes come and go with trials
@@ -177,7 +182,9 @@ def _attributes(thing: Any) -> dict[str, Any] | None:
     try:
         attributes = object.__getattribute__(thing, "__dict__")
     except AttributeError:
-        return None
+        if not isinstance(thing, threading.local):
+            return None
+        attributes = threading.local.__getattribute__(thing, "__dict__")
     return attributes if isinstance(attributes, dict) else None
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Keeper", "Kind", "NotRestorable", "Original", "Replace", "swapped"]
+__all__ = [
+    "Keeper",
+    "Kind",
+    "NotRestorable",
+    "OpaqueKind",
+    "Original",
+    "Replace",
+    "named",
+    "swapped",
+    "taken",
+]
 
 
 class NotRestorable(Exception):
@@ -66,6 +77,8 @@ class Kind:
     """
 
     blind = ""
+    last = False
+    """Whether it is put back after the others, as it may share what they hold."""
 
     def take(self, thing: Any, keeper: Keeper) -> Any:
         """The state now. Objects that it refers to are kept as they are, not copied."""
@@ -107,6 +120,35 @@ class Kind:
     def unseen(self, thing: Any, content: Any) -> str:
         """What this very object is, when its state cannot be seen whole; else nothing."""
         return self.blind
+
+
+class OpaqueKind(Kind):
+    """An object that cannot be taken: left alone, and looked at for what it leads to."""
+
+    def children(self, thing: Any, content: Any) -> Iterable[object]:
+        return gc.get_referents(thing)
+
+    def unseen(self, thing: Any, content: Any) -> str:
+        return named(thing)
+
+
+_OPAQUE: Final = OpaqueKind()
+
+
+def taken(kind: Kind, thing: Any, keeper: Keeper) -> tuple[Kind, Any]:
+    """The state of an object, and its kind: another one where the state cannot be taken."""
+    try:
+        return kind, kind.take(thing, keeper)
+    except Exception:  # noqa: BLE001 - a stranger's class may raise anything
+        return _OPAQUE, None
+
+
+def named(thing: object) -> str:
+    """What an object is, by its class and package."""
+    kind = type(thing)
+    module = str(kind.__module__).partition(".")[0].lstrip("_")
+    name = kind.__qualname__
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
 def swapped(items: tuple[Any, ...], swaps: Mapping[int, object]) -> tuple[Any, ...]:

@@ -16,21 +16,24 @@ import threading
 import types
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from hpmagic.execution.heap.arrays import ArrayKind, TensorKind
-from hpmagic.execution.heap.code import ClassKind, FunctionKind, ModuleKind, link_kinds
+from hpmagic.execution.heap.code import ClassKind, FunctionKind, LinkKind, ModuleKind, link_kinds
 from hpmagic.execution.heap.containers import CONTAINERS, PLAIN
 from hpmagic.execution.heap.instances import BothKind, InstanceKind, solid_base
 from hpmagic.execution.heap.kind import Kind
 from hpmagic.execution.heap.native import (
     BitGeneratorKind,
     DatabaseKind,
+    DecimalKind,
     ExceptionKind,
     FileKind,
     GeneratorKind,
+    HandleKind,
     IteratorKind,
     MemoryFileKind,
     NativeKind,
@@ -62,9 +65,8 @@ _STILL: Final[tuple[Any, ...]] = (
     re.Pattern,
     uuid.UUID,
     decimal.Decimal,
-    decimal.Context,  # the settings of the process have it
     fractions.Fraction,
-    np.ufunc,
+    sqlite3.Row,
     type(np.dtype),
     type(threading.Lock()),
     type(threading.RLock()),
@@ -75,7 +77,6 @@ _STILL_BASES: Final = (
     np.generic,
     enum.Enum,
     pathlib.PurePath,
-    logging.Logger,
     logging.Handler,
     threading.Condition,
     threading.Event,
@@ -89,6 +90,7 @@ _STILL_MODULES: Final = frozenset(
         "numba",
         "abc",
         "ast",
+        "_json",
         "_thread",
         "contextvars",
         "_contextvars",
@@ -147,6 +149,7 @@ class Kinds:
         self._service = service
         self._instance = InstanceKind()
         self._native = NativeKind()
+        self._handle = HandleKind()
         self._class = ClassKind(world)
         self._module = ModuleKind(world)
         self._by_type: dict[type, Kind | None] = dict.fromkeys(_STILL)
@@ -158,6 +161,8 @@ class Kinds:
             types.GeneratorType: GeneratorKind(),
             types.CoroutineType: GeneratorKind(),
             types.AsyncGeneratorType: service,
+            threading.local: self._instance,
+            decimal.Context: DecimalKind(),
             type: self._class,
         }
         self._bases: list[tuple[type, Callable[[], Kind]]] = [
@@ -170,6 +175,7 @@ class Kinds:
             (io.StringIO, MemoryFileKind),
             (io.BytesIO, MemoryFileKind),
             (io.IOBase, FileKind),
+            (logging.Logger, partial(LinkKind, "handlers")),
             (BaseException, ExceptionKind),
         ]
 
@@ -211,7 +217,7 @@ class Kinds:
     def _by_hierarchy(self, cls: type, thing: object, package: str) -> Kind | None:
         solid = solid_base(cls)
         if solid is object or solid in _PLAIN_C:
-            return self._native if _holds_handle(thing) else self._instance
+            return self._handle if _holds_handle(thing) else self._instance
         if solid in self._by_type and solid is not cls:
             base = self._by_type[solid]
             return self._with_attributes(cls, Kind() if base is None else base)

@@ -13,14 +13,16 @@ from typing import Any, Final
 
 from hpmagic.execution.heap.containers import PLAIN
 from hpmagic.execution.heap.digest import object_digest
-from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable, Replace
+from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable, Replace, named
 
 __all__ = [
     "BitGeneratorKind",
     "DatabaseKind",
+    "DecimalKind",
     "ExceptionKind",
     "FileKind",
     "GeneratorKind",
+    "HandleKind",
     "IteratorKind",
     "MemoryFileKind",
     "NativeKind",
@@ -30,19 +32,24 @@ __all__ = [
 
 
 _NO_KEEPER: Final = Keeper(0)
+_APART: Final = frozenset({"sklearn", "numpy"})
+"""Packages whose objects in C refer to nothing that others change."""
 
 
 class NativeKind(Kind):
     """An object of a class in C, known by what pickling it gives.
 
-    It can be put back when its class has ``__setstate__``.
+    It can be put back when its class has ``__setstate__`` and it refers to nothing that can change,
+    which would be replaced by copies.
     """
+
+    last = True
 
     def take(self, thing: Any, keeper: Keeper) -> tuple[bytes | None, bytes | None]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if not hasattr(thing, "__setstate__"):
+                if not hasattr(thing, "__setstate__") or self._shares(thing):
                     return object_digest(thing), None
                 state = pickle.dumps(thing.__reduce_ex__(4), 5)
                 return object_digest(thing), state if keeper.wants(len(state)) else None
@@ -50,8 +57,8 @@ class NativeKind(Kind):
             return None, None
 
     def children(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> Iterable[object]:
-        # What cannot be seen itself may still lead to what can: a reader to its file.
-        return gc.get_referents(thing) if content[0] is None else ()
+        # Its pickle holds what it refers to, but not that others refer to the same.
+        return gc.get_referents(thing)
 
     def same(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> bool:
         if content[0] is None:
@@ -79,7 +86,28 @@ class NativeKind(Kind):
         return content[1] is not None
 
     def unseen(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> str:
-        return _named(thing) if content[0] is None else ""
+        return named(thing) if content[0] is None else ""
+
+    def _shares(self, thing: Any) -> bool:
+        if type(thing).__module__.partition(".")[0] in _APART:
+            return False
+        return not all(
+            type(item) in PLAIN or isinstance(item, type) for item in gc.get_referents(thing)
+        )
+
+
+class HandleKind(NativeKind):
+    """An object that stands for one of a library by a pointer, which only some pickle whole."""
+
+    def take(self, thing: Any, keeper: Keeper) -> tuple[bytes | None, bytes | None]:
+        return super().take(thing, keeper) if _whole_in_pickle(thing) else (None, None)
+
+    def children(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> Iterable[object]:
+        # Not the dict of them: a pointer put back there may have been freed.
+        return tuple(vars(thing).values()) if content[0] is None else ()
+
+    def _shares(self, thing: Any) -> bool:
+        return False
 
 
 class ServiceKind(Kind):
@@ -88,7 +116,7 @@ class ServiceKind(Kind):
     blind = "something outside"
 
     def unseen(self, thing: Any, content: Any) -> str:
-        return _named(thing)
+        return named(thing)
 
 
 class RandomKind(Kind):
@@ -120,6 +148,10 @@ class BitGeneratorKind(Kind):
 
     def put_back(self, thing: Any, content: bytes) -> None:
         _bits(thing).state = pickle.loads(content)  # noqa: S301 - made by ourselves, above
+
+    def children(self, thing: Any, content: bytes) -> Iterable[object]:
+        # It counts the generators that were spawned.
+        return (getattr(_bits(thing), "seed_seq", None),)
 
 
 class FileKind(Kind):
@@ -250,7 +282,27 @@ class DatabaseKind(Kind):
         return content is not None and content[1] is not None
 
     def unseen(self, thing: Any, content: tuple[int, bytes | None] | None) -> str:
-        return _named(thing) if content is None else ""
+        return named(thing) if content is None else ""
+
+
+class DecimalKind(Kind):
+    """A context of ``decimal``: its settings, and the signals that have been raised."""
+
+    _settings = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+
+    def take(self, thing: Any, keeper: Keeper) -> Any:
+        return thing.__reduce__()[1]
+
+    def same(self, thing: Any, content: Any) -> bool:
+        return bool(self.take(thing, _NO_KEEPER) == content)
+
+    def put_back(self, thing: Any, content: Any) -> None:
+        *settings, raised, trapped = content
+        for name, value in zip(self._settings, settings, strict=True):
+            setattr(thing, name, value)
+        for signals, on in ((thing.flags, raised), (thing.traps, trapped)):
+            for signal in signals:
+                signals[signal] = signal in on
 
 
 class ExceptionKind(Kind):
@@ -267,6 +319,14 @@ class ExceptionKind(Kind):
 
     def put_back(self, thing: Any, content: Any) -> None:
         thing.args = content
+
+
+def _whole_in_pickle(thing: Any) -> bool:
+    """Whether it is a model that can be made again from its pickle, as the same in all respects."""
+    package = type(thing).__module__.partition(".")[0]
+    if package == "lightgbm":  # training data is not pickled
+        return type(thing).__name__ == "Booster" and vars(thing).get("train_set") is None
+    return package == "xgboost"
 
 
 def _bits(thing: Any) -> Any:
@@ -337,10 +397,3 @@ def _copied(thing: Any) -> Any:
     except Exception:  # noqa: BLE001 - as above
         return None
     return None if twin is thing else twin
-
-
-def _named(thing: object) -> str:
-    kind = type(thing)
-    module = kind.__module__.partition(".")[0].lstrip("_")
-    name = kind.__qualname__
-    return name if module in ("builtins", "__main__") else f"{module}.{name}"

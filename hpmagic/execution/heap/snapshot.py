@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable, Replace
+from hpmagic.execution.heap.kind import Keeper, Kind, NotRestorable, Replace, taken
 from hpmagic.execution.heap.kinds import Kinds
 from hpmagic.execution.heap.world import World
 
@@ -107,9 +107,10 @@ class Snapshot:
         changes, enough = [], True
         for number in numbers:
             node = self._nodes[number]
-            content = node.kind.take(node.thing, keeper)
-            changes.append(Change(number, content))
-            enough = enough and node.kind.suffices(node.thing, content)
+            kind, content = taken(node.kind, node.thing, keeper)
+            if kind is node.kind:
+                changes.append(Change(number, content))
+            enough = enough and kind.suffices(node.thing, content)
         return tuple(changes), enough and not keeper.refused
 
     def replay(self, changes: Iterable[Change]) -> dict[int, Any]:
@@ -122,7 +123,7 @@ class Snapshot:
                     kind.put_back(thing, content)
             except Replace as replace:
                 swaps[id(thing)] = replace.substitute
-            except NotRestorable:
+            except Exception:  # noqa: BLE001, S112 - a stranger's class may raise anything
                 continue
         if swaps:
             self._swap(swaps)
@@ -136,8 +137,10 @@ class Snapshot:
         """
         lost: list[Lost] = []
         swaps: dict[int, Any] = {}
-        for number in numbers:
+        for number in sorted(numbers, key=lambda n: self._nodes[n].kind.last):
             node = self._nodes[number]
+            if node.kind.last and _same(node):
+                continue
             try:
                 node.kind.put_back(node.thing, node.content)
                 if not _same(node):
@@ -250,7 +253,7 @@ class _Walk:
             if known is not None and _same(known):
                 content = known.content
             else:
-                content = kind.take(thing, self._keeper)
+                kind, content = taken(kind, thing, self._keeper)
                 self.size += kind.size(thing)
             what = kind.unseen(thing, content)
             if what:
