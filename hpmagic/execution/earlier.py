@@ -38,7 +38,7 @@ def start_ground(
     roots = dict(_named(parts, world))
     reflective = world.reflective
     roots.update(_imported(cell.tree, world))
-    roots.update(_dotted(cell.tree, world.namespace))
+    roots.update(_dotted(cell.tree, world.namespace | _changed_imports(cell.tree)))
     snapshot = take_snapshot(world, roots, keeper, kinds=kinds)
     if reflective or world.reflective:  # the cell or a helper may reach any variable
         everything = {name: world.namespace[name] for name in world.variables()}
@@ -92,6 +92,22 @@ def _imported(tree: ast.Module, world: World) -> Iterator[tuple[str, Any]]:
                 for alias in node.names:
                     if (thing := vars(module).get(alias.name)) is not None:
                         yield alias.name, thing
+
+
+def _changed_imports(tree: ast.Module) -> dict[str, Any]:
+    """What the cell imports in order to change it, by the names that it gives them."""
+    changed = _changed_names(tree)
+    found: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                head = alias.name.partition(".")[0]
+                found[alias.asname or head] = sys.modules.get(alias.name if alias.asname else head)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                module = sys.modules.get(node.module or "")
+                found[alias.asname or alias.name] = getattr(module, alias.name, None)
+    return {name: thing for name, thing in found.items() if name in changed}
 
 
 def _module(name: str, world: World, changes: bool) -> Iterator[tuple[str, ModuleType]]:

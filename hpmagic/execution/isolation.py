@@ -5,9 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import ctypes
-import logging
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import is_
@@ -15,7 +13,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from hpmagic.execution.heap.world import World
-from hpmagic.execution.process_state import take_settings
+from hpmagic.execution.loggers import Loggers
+from hpmagic.execution.process_state import imported, take_settings
+from hpmagic.execution.warning_filters import WarningFilters, warn_anew
 
 __all__ = ["Isolation", "Surroundings"]
 
@@ -56,7 +56,8 @@ class Isolation:
         self._generators: dict[str, _Generator] = {}
         self._settings: list[Callable[[], object]] = []
         self._modules: Mapping[str, ModuleType] = {}
-        self._filters: Any = None
+        self._filters = WarningFilters()
+        self._loggers = Loggers(self._world)
         self._builtins: dict[str, Any] = {}
         self.meddled = False
         """Whether the last trial replaced functions of Python's own."""
@@ -67,10 +68,8 @@ class Isolation:
         self._builtins, self.meddled = _BUILTINS.copy(), False
         self._find_generators()
         self.reset_random()
-        filters = warnings.catch_warnings()
-        filters.__enter__()
-        self._filters = filters
-        self._settings = take_settings(self._loggers())
+        self._settings = self._take()
+        warn_anew()
         self._modules = self._world.own_modules()
 
     def builtins_changed(self) -> bool:
@@ -95,8 +94,6 @@ class Isolation:
         """Call after the trial; gives the modules that it imported. Never raises."""
         imported = self._world.own_modules()
         _set_all(self._settings)
-        with contextlib.suppress(Exception):
-            self._filters.__exit__(None, None, None)
         _set_modules(self._world, self._modules)
         self._settings = []
         return {n: m for n, m in imported.items() if self._modules.get(n) is not m}
@@ -109,7 +106,7 @@ class Isolation:
         """The state at this moment of a trial; call it in the context in which the trial runs."""
         self._find_generators()
         random = {name: _FINDERS[name](sys.modules[name]) for name in self._generators}
-        return Surroundings(random, take_settings(self._loggers()), self._world.own_modules())
+        return Surroundings(random, self._take(), self._world.own_modules())
 
     def resume(self, surroundings: Surroundings) -> None:
         """Within a trial, put the state to that of another moment; in the trial's context."""
@@ -125,13 +122,12 @@ class Isolation:
 
     def _find_generators(self) -> None:
         for library, find in _FINDERS.items():
-            if library not in self._generators and (module := sys.modules.get(library)):
-                with contextlib.suppress(AttributeError, KeyError):  # half imported
+            if library not in self._generators and (module := imported(library)):
+                with contextlib.suppress(AttributeError, KeyError):  # of another version
                     self._generators[library] = find(module)
 
-    def _loggers(self) -> list[logging.Logger]:
-        values = list(self._world.namespace.values())
-        return [value for value in values if isinstance(value, logging.Logger)]
+    def _take(self) -> list[Callable[[], object]]:
+        return [self._filters.take(), self._loggers.take(), *take_settings()]
 
 
 def _set_all(settings: list[Callable[[], object]]) -> None:

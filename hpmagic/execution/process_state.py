@@ -4,76 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["take_settings"]
+from hpmagic.execution.warning_filters import being_imported
+
+__all__ = ["imported", "take_settings"]
 
 Undo = Callable[[], object]
 
 
-def take_settings(loggers: Iterable[logging.Logger] = ()) -> list[Undo]:
+def take_settings() -> list[Undo]:
     """How to set each thing again as it stands now: those of Python, and of imported libraries.
 
-    Nothing is written where nothing has changed. ``loggers`` are taken beside the root.
+    Nothing is written where nothing has changed.
     """
-    path = list(sys.path)
-    limit, argv, collects = sys.getrecursionlimit(), list(sys.argv), gc.isenabled()
+    path, argv = list(sys.path), list(sys.argv)
+    limit, interval = sys.getrecursionlimit(), sys.getswitchinterval()
+    collects, thresholds = gc.isenabled(), gc.get_threshold()
     undo: list[Undo] = [
         _environment(),
         lambda: _set_list(sys.path, path),
         lambda: _set_list(sys.argv, argv),
         lambda: sys.setrecursionlimit(limit),
+        lambda: sys.setswitchinterval(interval),
         gc.enable if collects else gc.disable,
-        _filters(),
+        lambda: gc.set_threshold(*thresholds),
     ]
     with contextlib.suppress(OSError):  # the working directory has been removed
         directory = os.getcwd()  # noqa: PTH109 - a plain text is quicker
         undo.append(lambda: os.chdir(directory))
-    undo += [_logger(logger) for logger in dict.fromkeys((logging.root, *loggers))]
     for name, take in _LIBRARIES.items():
-        module = sys.modules.get(name)
+        module = imported(name)
         if module is not None:
-            try:
+            with contextlib.suppress(AttributeError, KeyError, RuntimeError):  # of another version
                 undo.append(take(module))
-            except (AttributeError, KeyError):  # half imported
-                continue
     return undo
 
 
-def _filters() -> Undo:
-    filters, show = list(warnings.filters), warnings.showwarning
-
-    def set_again() -> None:
-        warnings.showwarning = show
-        if warnings.filters != filters:
-            warnings.filters[:] = filters  # type: ignore[index]
-            warnings._filters_mutated()  # type: ignore[attr-defined]
-
-    return set_again
-
-
-def _logger(logger: logging.Logger) -> Undo:
-    handlers, filters = list(logger.handlers), list(logger.filters)
-    level, propagate, disabled = logger.level, logger.propagate, logger.disabled
-    muted = logging.root.manager.disable
-
-    def set_again() -> None:
-        _set_list(logger.handlers, handlers)
-        _set_list(logger.filters, filters)
-        logger.propagate, logger.disabled = propagate, disabled
-        if logger.level != level:
-            logger.setLevel(level)
-        if logging.root.manager.disable != muted:
-            logging.disable(muted)
-
-    return set_again
+def imported(name: str) -> ModuleType | None:
+    """A module whose import has ended; another thread may be in the middle of it."""
+    module = sys.modules.get(name)
+    return None if module is None or being_imported(module) else module
 
 
 def _numpy(numpy: Any) -> Undo:
@@ -102,8 +78,7 @@ class _Pandas:
 
         def set_again() -> None:
             if settings != saved:
-                settings.clear()
-                settings.update(_nested(saved))
+                _put_into(settings, saved)
 
         return set_again
 
@@ -133,7 +108,6 @@ class _Matplotlib:
 
         def set_again() -> None:
             if not dict.__eq__(settings, saved):
-                dict.clear(settings)
                 dict.update(settings, saved)
 
         return set_again
@@ -146,6 +120,7 @@ def _torch(torch: Any) -> Undo:
         torch.is_grad_enabled(),
     )
     exact = torch.are_deterministic_algorithms_enabled()
+    precision = torch.get_float32_matmul_precision()
 
     def set_again() -> None:
         torch.set_default_dtype(kind)
@@ -154,6 +129,8 @@ def _torch(torch: Any) -> Undo:
             torch.set_num_threads(threads)
         if torch.are_deterministic_algorithms_enabled() != exact:
             torch.use_deterministic_algorithms(exact)
+        if torch.get_float32_matmul_precision() != precision:
+            torch.set_float32_matmul_precision(precision)
 
     return set_again
 
@@ -190,6 +167,15 @@ _LIBRARIES: dict[str, Callable[[ModuleType], Undo]] = {
 
 def _nested(settings: dict[str, Any]) -> dict[str, Any]:
     return {k: _nested(v) if isinstance(v, dict) else v for k, v in settings.items()}
+
+
+def _put_into(settings: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Settings that are not among those saved have been registered since, and stay."""
+    for name, value in saved.items():
+        if isinstance(value, dict) and isinstance(settings.get(name), dict):
+            _put_into(settings[name], value)
+        else:
+            settings[name] = value
 
 
 def _environment() -> Undo:

@@ -13,6 +13,7 @@ from typing import Any
 from hpmagic.errors import warn
 from hpmagic.execution.capture import Capture
 from hpmagic.execution.current import running
+from hpmagic.execution.deadline import overdue
 from hpmagic.execution.earlier import default_limit, line_of, start_ground
 from hpmagic.execution.ground import Grounds
 from hpmagic.execution.heap.kind import Keeper, Original
@@ -25,7 +26,7 @@ from hpmagic.execution.interrupt import exposed, held, interrupt_requested
 from hpmagic.execution.isolation import Isolation
 from hpmagic.execution.namespace import Changes, Namespace
 from hpmagic.execution.objectives import Metrics
-from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned, TrialOutcome
+from hpmagic.execution.outcome import WRITTEN, DrawValue, Pruned, TrialOutcome, TrialTimeout
 from hpmagic.execution.reuse.account import Account
 from hpmagic.execution.reuse.check import can_be_checked, same_reports
 from hpmagic.execution.reuse.run import Run
@@ -137,12 +138,14 @@ class KernelRunner:
         )
         with held():
             outcome, run, error = self._attempt(hooks, fresh=not self._checked)
-            if run.begun is not None and _failed(outcome, error):
+            missed = run.waiting and _missed(outcome.error)
+            if (run.begun is not None or missed) and _failed(outcome, error):
                 hooks = hooks.again(_after(len(hooks.reports), report))
+                when = "when reused" if run.begun is not None else "when a value was bound late"
                 reason = outcome.reason
-                outcome, run, error = self._attempt(hooks, fresh=True)
+                outcome, run, error = self._attempt(hooks, fresh=True, plain=True)
                 if outcome.state is TrialState.COMPLETE:
-                    self._distrust(f"a trial failed only when reused ({reason})")
+                    self._distrust(f"a trial failed only {when} ({reason})")
             notes = self._account.notes(run, self._stages.why_not)
             if not self._checked and outcome.state is TrialState.COMPLETE:
                 self._check(run, hooks)
@@ -184,19 +187,21 @@ class KernelRunner:
         hooks: TrialHooks,
         *,
         fresh: bool,
+        plain: bool = False,
         at: Checkpoint | None = None,
         keep: bool = False,
     ) -> tuple[TrialOutcome, Run, BaseException | None]:
         """Run the cell; put everything back; say what it bound and how it ended.
 
-        With ``keep``, objects stay as the trial left them.
+        With ``fresh`` it begins at the start, with ``plain`` nothing of it is reused either. With
+        ``keep``, objects stay as the trial left them.
         """
         start, clock = time.time(), time.perf_counter()
         self._isolation.begin()
         if hooks.seed is not None:
             set_seeds(hooks.seed)
         try:
-            run, changes, error = self._trial(hooks, fresh=fresh, at=at)
+            run, changes, error = self._trial(hooks, fresh=fresh, plain=plain, at=at)
             duration = time.perf_counter() - clock
         finally:
             modules = self._isolation.end()
@@ -240,7 +245,7 @@ class KernelRunner:
         return outcome, run, error
 
     def _trial(
-        self, hooks: TrialHooks, *, fresh: bool, at: Checkpoint | None
+        self, hooks: TrialHooks, *, fresh: bool, plain: bool, at: Checkpoint | None
     ) -> tuple[Run, Changes, BaseException | None]:
         error: BaseException | None = None
         watch = not self._checked
@@ -256,7 +261,7 @@ class KernelRunner:
                             self._tell(self._grounds.stand_on(self._grounds.start))
                         else:
                             self._grounds.stand_on(at.ground, whole=False)
-                        run = self._stages.begin(hooks, at, watch=watch)
+                        run = self._stages.begin(hooks, at, watch=watch, plain=plain)
                         try:
                             with running(hooks):
                                 self._stages.go(run)
@@ -268,8 +273,11 @@ class KernelRunner:
                             hooks.count_learned(bindings)
                 except BaseException as raised:  # noqa: BLE001 - it becomes the outcome
                     error = raised
+                hooks.close()
+                hooks.stop = hooks.stop or overdue()
                 if interrupt_requested():
                     hooks.stop = KeyboardInterrupt()
+            run.waiting = bool(run.pending)
             self._stages.bind_all(run)
             bindings, deleted = self._namespace.changes()
             if self._program.outlives:
@@ -321,9 +329,7 @@ class KernelRunner:
         kept = [c for c in (*run.passed, *run.made) if not c.ground.spoiled and c.kept]
         checkpoint = next(iter(kept), None)
         if checkpoint is None:
-            self._idle += 1
-            if self._idle >= _FIRST:  # there is nothing to gain: do not look for it any more
-                self._checked, self._stages.enabled = True, False
+            self._check_later()
             return
         if not can_be_checked(run, checkpoint):
             self._checked = True
@@ -332,9 +338,17 @@ class KernelRunner:
         outcome, _, _ = self._attempt(again, fresh=False, at=checkpoint)
         if outcome.state is TrialState.INTERRUPTED:
             return
+        if isinstance(outcome.error, TrialTimeout):  # the trial has left too little of its time
+            self._check_later()
+            return
         self._checked = True
         if not same_reports(hooks.reports, outcome.reports):
             self._distrust("a trial gave other metrics when it was continued from a checkpoint")
+
+    def _check_later(self) -> None:
+        self._idle += 1
+        if self._idle >= _FIRST:  # there is nothing to gain: do not look for it any more
+            self._checked, self._stages.enabled = True, False
 
     def _distrust(self, why: str) -> None:
         self._stages.clear()
@@ -355,7 +369,7 @@ class KernelRunner:
             outside=self._capture.outside,
             seed=outcome.carry.seed,
         )
-        again, _, _ = self._attempt(hooks, fresh=True, keep=True)
+        again, _, _ = self._attempt(hooks, fresh=True, plain=True, keep=True)
         if again.state is TrialState.COMPLETE:
             return again
         self._say(f"The best trial could not be repeated for its objects: {again.reason}")
@@ -405,6 +419,15 @@ def _verdict(
 def _failed(outcome: TrialOutcome, error: BaseException | None) -> bool:
     """Whether the cell's own doing ended the trial."""
     return outcome.state is TrialState.FAILED and isinstance(error, Exception)
+
+
+def _missed(error: BaseException | None) -> bool:
+    """Whether the error, or one behind it, may be that of a variable that is not bound yet."""
+    while error is not None:
+        if isinstance(error, NameError | AttributeError | ImportError | LookupError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _after(sent: int, report: Callable[[Report], None]) -> Callable[[Report], None]:

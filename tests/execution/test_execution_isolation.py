@@ -1,5 +1,6 @@
 """Trials do not leak into each other through the process's own state."""
 
+import gc
 import logging
 import os
 import random
@@ -70,6 +71,8 @@ LEAKS = {
     "level": ("logging.getLogger().setLevel(10)", lambda: logging.root.level),
     "errors": ("np.seterr(all='ignore')", np.geterr),
     "recursion": ("sys.setrecursionlimit(5000)", sys.getrecursionlimit),
+    "threads": ("sys.setswitchinterval(0.02)", lambda: round(sys.getswitchinterval(), 4)),
+    "collector": ("gc.set_threshold(123)", gc.get_threshold),
 }
 
 
@@ -78,7 +81,7 @@ def test_what_a_trial_sets_is_put_back(leak):
     statement, state = LEAKS[leak]
     before = state()
     runner = runner_of(
-        f"import os, sys, warnings, logging\nimport numpy as np\n{statement}\nseen = state()"
+        f"import gc, os, sys, warnings, logging\nimport numpy as np\n{statement}\nseen = state()"
         + DONE,
         {"state": state},
     )

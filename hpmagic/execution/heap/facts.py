@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import dis
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Final
+
+from hpmagic.execution.heap.outside import (
+    LOADS,
+    SERVICES,
+    called,
+    outside_of_code,
+    steps_of,
+    timed_names,
+)
 
 __all__ = ["CodeFacts", "all_codes", "facts_of"]
 
@@ -33,29 +41,8 @@ _REFLECTIVE_ATTRIBUTES: Final = frozenset(
         "user_ns",
     }
 )
-_CLOCKS: Final = frozenset(
-    {
-        "perf_counter",
-        "perf_counter_ns",
-        "monotonic",
-        "monotonic_ns",
-        "process_time",
-        "process_time_ns",
-        "thread_time",
-        "time_ns",
-        "default_timer",
-        "now",
-        "utcnow",
-        "today",
-    }
-)
-_TIME_MODULE: Final = frozenset({"time", "ctime", "localtime", "gmtime", "strftime", "asctime"})
-_CHANCE: Final = frozenset({"urandom", "uuid1", "uuid4", "token_bytes", "token_hex", "getrandbits"})
-_UNSEEDED: Final = frozenset({"default_rng", "SeedSequence", "SystemRandom", "PCG64", "MT19937"})
 _FORMULA: Final = re.compile(r"\w\s*~\s*\w|@[A-Za-z_]")
 """Formulas of statistics packages and pandas queries look names up in their caller's variables."""
-_CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD", "CALL_KW"})
-_BETWEEN: Final = frozenset({"CACHE", "PRECALL", "PUSH_NULL", "RESUME", "KW_NAMES"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,9 @@ class CodeFacts:
 
     ``reads`` and ``writes`` are names of globals (or of the namespace, at the top level).
     ``reflective`` says how it may reach names it does not mention, ``outside`` what it reads that
-    differs from run to run; both are empty for most code.
+    differs from run to run, or writes to; both are empty for most code. ``timed`` are globals of
+    which an attribute is read that is a clock if they are the module `time`. ``services`` are the
+    tracking services that it mentions or imports.
     """
 
     reads: frozenset[str]
@@ -72,6 +61,8 @@ class CodeFacts:
     attributes: frozenset[str]
     reflective: str
     outside: str
+    timed: frozenset[str]
+    services: frozenset[str]
 
     @property
     def names(self) -> frozenset[str]:
@@ -104,33 +95,27 @@ def _read(code: CodeType) -> CodeFacts:
     reads: set[str] = set()
     writes: set[str] = set()
     attributes: set[str] = set()
-    reflective = outside = ""
-    steps = [step for step in dis.get_instructions(code) if step.opname not in _BETWEEN]
+    imports: set[str] = set()
+    reflective = ""
+    steps = steps_of(code)
     for at, step in enumerate(steps):
         name, value = step.opname, step.argval
-        if name.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF", "LOAD_FROM_DICT")):
+        if name.startswith(LOADS):
             reads.add(value)
             if value in _REFLECTIVE:
                 reflective = f"{value}()"
-            if value in _CLOCKS and _called(steps, at):
-                outside = "reads the clock"
-            if value in _UNSEEDED and _called(steps, at, bare=True):
-                outside = "draws numbers that no seed fixes"
         elif name.startswith(("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL")):
             writes.add(value)
         elif name.startswith(("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR")):
             attributes.add(value)
-            owner = steps[at - 1] if at else None
             if value in _REFLECTIVE_ATTRIBUTES:
                 reflective = f".{value}"
-            elif value == "eval" and not _called(steps, at, bare=True):
+            elif value == "eval" and not called(steps, at, bare=True):
                 reflective = ".eval"
-            elif value in _CLOCKS or (
-                value in _TIME_MODULE and owner is not None and owner.argval == "time"
-            ):
-                outside = "reads the clock"
-            elif value in _CHANCE or (value in _UNSEEDED and _called(steps, at, bare=True)):
-                outside = "draws numbers that no seed fixes"
+        elif name == "IMPORT_NAME":
+            imports.add(value.partition(".")[0])
+            if value == "__main__":
+                reflective = "import __main__"
         elif name in ("IMPORT_STAR", "CALL_INTRINSIC_1") and (
             name == "IMPORT_STAR" or step.arg == 2
         ):
@@ -138,13 +123,11 @@ def _read(code: CodeType) -> CodeFacts:
         elif name.startswith("LOAD_CONST") and isinstance(value, str) and _FORMULA.search(value):
             reflective = "a formula or query"
     return CodeFacts(
-        frozenset(reads), frozenset(writes), frozenset(attributes), reflective, outside
+        frozenset(reads),
+        frozenset(writes),
+        frozenset(attributes),
+        reflective,
+        outside_of_code(code, steps),
+        timed_names(steps),
+        frozenset((reads | writes | imports) & SERVICES),
     )
-
-
-def _called(steps: list[dis.Instruction], at: int, bare: bool = False) -> bool:
-    """Whether what an instruction loads is called at once; with ``bare``, without arguments."""
-    if not bare:
-        return any(step.opname in _CALLS for step in steps[at + 1 : at + 12])
-    follows = steps[at + 1] if at + 1 < len(steps) else None
-    return follows is not None and follows.opname in _CALLS and follows.arg == 0

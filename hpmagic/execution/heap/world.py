@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import site
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
-from functools import cache
+from contextvars import ContextVar
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from hpmagic.execution.heap.facts import all_codes, facts_of
+from hpmagic.execution.heap.folders import installed, library_folders, own_folders
 
 __all__ = ["World"]
 
 _HEAP_TYPE: Final = 1 << 9
-_OURS: Final = "hpmagic"
+_NEVER: Final = frozenset({"hpmagic", "conftest", "pyspark"})
+"""Never the person's, wherever they lie."""
 _SHELL: Final = frozenset(
     {
         "In",
@@ -43,14 +42,15 @@ class World:
 
     Args:
         namespace: their variables.
-        folders: where modules count as theirs; the working directory when empty.
+        folders: where they work, the working directory when empty; see `own_folders`.
     """
 
     def __init__(self, namespace: dict[str, Any], folders: Iterable[Path] = ()) -> None:
         self.namespace = namespace
-        chosen = [path.resolve() for path in folders] or [Path.cwd()]
-        self._folders = tuple(f"{path}{os.sep}" for path in chosen)
-        self._libraries = _library_folders()
+        self._work = tuple(folders) or (Path.cwd(),)
+        self._path = [*sys.path]
+        self._folders = own_folders(self._work)
+        self._libraries = library_folders()
         self._names = {"__main__", "builtins", namespace.get("__name__", "__main__")}
         self._known: dict[str, bool] = {}
         self._own: list[str] = []
@@ -77,14 +77,23 @@ class World:
         # There are thousands of modules, and most are a library's; resolving each would be slow.
         if not isinstance(file, str) or file.startswith(self._libraries):
             return False
-        if not file.endswith(".py") or name == "__main__":
+        if name == "__main__" or name.partition(".")[0] in _NEVER:
+            return False
+        return self.owns_file(file)
+
+    def owns_file(self, file: str) -> bool:
+        """Whether a module of this file is the person's: it lies in their folders."""
+        if not file.endswith(".py"):
             return False
         if not Path(file).is_absolute():  # a made-up one, such as that of `torch.ops`
             return False
-        if name.partition(".")[0] in (_OURS, "conftest"):
-            return False
         path = str(Path(file).resolve())
-        return path.startswith(self._folders) and not path.startswith(self._libraries)
+        if path.startswith(self._libraries):
+            return False
+        if sys.path != self._path:
+            self._path = [*sys.path]
+            self._folders = tuple({*self._folders, *own_folders(self._work)})
+        return any(path.startswith(f) and not installed(path[len(f) :]) for f in self._folders)
 
     def owns_class(self, cls: type) -> bool:
         """Whether the person wrote the class."""
@@ -108,7 +117,12 @@ class World:
 
     def owns_function(self, function: FunctionType) -> bool:
         """Whether the person wrote the function."""
-        return function.__globals__ is self.namespace or self.module_of(function) is not None
+        variables = function.__globals__
+        return (
+            variables is self.namespace
+            or self.module_of(function) is not None
+            or self._stands_alone(variables)
+        )
 
     def own_modules(self) -> dict[str, ModuleType]:
         """The person's modules among those imported, by name."""
@@ -125,10 +139,17 @@ class World:
 
     def globals_of(self, function: FunctionType) -> Iterator[object]:
         """What a function reaches by name when it runs."""
-        if function.__globals__ is self.namespace:
+        variables = function.__globals__
+        if variables is self.namespace:
             yield from self.named_by(function.__code__)
         elif (module := self.module_of(function)) is not None:
             yield module
+        elif self._stands_alone(variables):
+            for part in all_codes(function.__code__):
+                yield from _values(variables, facts_of(part).names)
+        else:
+            return
+        yield from self._imported_by(function)
 
     def named_by(self, code: CodeType) -> Iterator[object]:
         """The values of the variables that code names; notes when it may reach others."""
@@ -136,18 +157,37 @@ class World:
             facts = facts_of(part)
             if facts.reflective:
                 self.reflective = facts.reflective
-            for name in facts.names:
-                if name in self.namespace:
-                    yield self.namespace[name]
+            yield from _values(self.namespace, facts.names)
+
+    def _stands_alone(self, variables: dict[str, Any]) -> bool:
+        """Whether a function's globals are no module's: those of `exec`, `%run` or a loader."""
+        module = sys.modules.get(variables.get("__name__", ""))
+        if module is not None and vars(module) is variables:
+            return False
+        file = variables.get("__file__")  # a library may have loaded its module anew
+        return not isinstance(file, str) or not file.startswith(self._libraries)
+
+    def _imported_by(self, function: FunctionType) -> Iterator[ModuleType]:
+        """The person's modules that a function imports when it runs."""
+        own = self.own_modules()
+        if not own:
+            return
+        package = function.__globals__.get("__package__")
+        for part in all_codes(function.__code__):
+            for name in part.co_names:
+                for full in (name, f"{package}.{name}"):
+                    if full in own:
+                        yield own[full]
+
+
+def _values(variables: dict[str, Any], names: Iterable[str]) -> Iterator[object]:
+    for name in names:
+        if name in variables:
+            value = variables[name]
+            yield value
+            if isinstance(value, ContextVar):
+                yield value.get(None)
 
 
 def _numbered(name: str) -> bool:
     return name[:1] == "_" and (name[1:].isdigit() or (name[1:2] == "i" and name[2:].isdigit()))
-
-
-@cache
-def _library_folders() -> tuple[str, ...]:
-    paths = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    paths |= set(site.getsitepackages())
-    found = [Path(path) for path in paths if path]
-    return tuple({f"{form}{os.sep}" for path in found for form in (path, path.resolve())})

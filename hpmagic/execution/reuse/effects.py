@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ _ACTS: Final = {
     "signal.pthread_kill": "signals a thread",
     "_thread.start_new_thread": "starts a thread",
 }
+_DEVICE: Final = re.compile(r"/(dev/(?!shm/)|proc/|sys/)")
+"""Files that are none; those in shared memory are."""
 
 
 @dataclass
@@ -69,7 +72,7 @@ class Effects:
         if isinstance(path, int) or path is None:
             return
         name = os.fsdecode(path)
-        if "__pycache__" in name or name.startswith(("/dev/", "/proc/", "/sys/")):
+        if "__pycache__" in name or _DEVICE.match(name):
             return
         writes = any(c in mode for c in "wax+") if isinstance(mode, str) else False
         if isinstance(flags, int):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from hpmagic.execution.heap.arrays import ArrayKind, TensorKind
 from hpmagic.execution.heap.facts import all_codes, facts_of
 from hpmagic.execution.heap.kind import Keeper
 from hpmagic.execution.heap.kinds import Kinds
+from hpmagic.execution.heap.outside import outside_of_thing
 from hpmagic.execution.heap.world import World
 
 __all__ = ["Reach", "Reached"]
@@ -72,7 +74,15 @@ class _Walk:
         if facts.outside:
             self._facts["outside"] = facts.outside
         namespace = self._world.namespace
-        if variables is None or variables is namespace:
+        variables = namespace if variables is None else variables
+        for name in facts.reads:
+            thing = variables.get(name)
+            outside = outside_of_thing(thing)
+            if thing is time and name in facts.timed:
+                outside = "reads the clock"
+            if outside:
+                self._facts["outside"] = outside
+        if variables is namespace:
             for name in facts.names:
                 if name not in self._names:
                     self._names.add(name)
@@ -90,6 +100,8 @@ class _Walk:
         return Reached(frozenset(self._names), **self._facts)
 
     def _look(self, thing: object) -> None:
+        if isinstance(thing, ModuleType) and vars(thing) is self._world.namespace:
+            self._facts["reflective"] = "__main__"
         kind = self._kinds.of(thing)
         if kind is None or id(thing) in self._seen:
             return
@@ -103,11 +115,14 @@ class _Walk:
             isinstance(thing, np.ndarray) and thing.dtype == object
         ):
             return
-        content = kind.take(thing, _NOTHING)
-        unseen = kind.unseen(thing, content)
+        try:
+            content = kind.take(thing, _NOTHING)
+            unseen = kind.unseen(thing, content)
+            self._stack.extend(kind.children(thing, content))
+        except Exception:  # noqa: BLE001 - a stranger's class may raise anything
+            unseen = type(thing).__qualname__
         if unseen:
             self._facts["unseen"] = unseen
-        self._stack.extend(kind.children(thing, content))
 
 
 _NOTHING: Final = Keeper(0)

@@ -25,6 +25,7 @@ class Run:
     hooks: TrialHooks
     begun: Checkpoint | None
     node: Node | None
+    """Where it is in the tree; None when nothing of it is reused from there on."""
     pending: dict[str, str]
     files: dict[str, FileState]
     ground: Ground
@@ -43,6 +44,8 @@ class Run:
     fan: int = 1
     logs: bool = False
     """Whether the cell talks to a tracking service."""
+    waiting: bool = False
+    """Whether it ended while a tuned variable was still unbound."""
 
     @property
     def before(self) -> float:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextvars
 import math
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from hpmagic.distributions import is_literal
 from hpmagic.execution.awaiting import run_coroutine
 from hpmagic.execution.ground import Ground, Grounds
 from hpmagic.execution.heap.facts import all_codes, facts_of
 from hpmagic.execution.heap.kind import Keeper
 from hpmagic.execution.heap.kinds import Kinds
+from hpmagic.execution.heap.outside import service_of
 from hpmagic.execution.heap.snapshot import Snapshot, take_snapshot
 from hpmagic.execution.heap.world import World
 from hpmagic.execution.hooks import DrawMade, TrialHooks
@@ -34,7 +37,6 @@ COST: Final = 0.4
 """Looking at a checkpoint's objects may take this share of the time that it saves."""
 _FAN: Final = 64
 """Combinations of values beyond which none is expected twice."""
-_SERVICES: Final = frozenset({"mlflow", "wandb", "neptune", "comet_ml", "clearml", "aim"})
 _SMALL: Final = 1 << 20
 _SMALL_IN_ALL: Final = 64 << 20
 
@@ -68,7 +70,7 @@ class Stages:
         self.parts = program.parts
         self.enabled = enabled and not program.awaits
         self._vouches = self.enabled
-        self.logs = _talks_to_services(program, grounds.start.snapshot)
+        self.logs = _talks_to_services(program, namespace.variables, grounds.start.snapshot)
         self.why_not: dict[int, str] = {}
         """Why work could not be reused beyond a part, by its number."""
         self._program = program
@@ -123,11 +125,16 @@ class Stages:
         self.enabled = False
         self._tree = Tree(0)
 
-    def begin(self, hooks: TrialHooks, checkpoint: Checkpoint | None, *, watch: bool) -> Run:
-        """A run from the start or a checkpoint, with the variables of that moment."""
+    def begin(
+        self, hooks: TrialHooks, checkpoint: Checkpoint | None, *, watch: bool, plain: bool = False
+    ) -> Run:
+        """A run from the start or a checkpoint, with the variables of that moment.
+
+        With ``plain``, variables are bound at once, and nothing of it is reused.
+        """
         hooks.rewind()
         if checkpoint is None:
-            node = self._tree.start(hooks.seed) if self.enabled else None
+            node = self._tree.start(hooks.seed) if self.enabled and not plain else None
             return Run(hooks, None, node, {}, {}, self._grounds.start, watch=watch, logs=self.logs)
         self._tree.use(checkpoint)
         self._namespace.resume(checkpoint.ground.bindings)
@@ -198,15 +205,16 @@ class Stages:
     ) -> None:
         """Run a part and see what it reads, draws and does outside."""
         part, hooks = self.parts[number], run.hooks
-        reached = self._reach.of(part.runs)
-        read = [variable for variable in run.pending if reached.mentions(variable)]
+        reached, read = self._reached(run, part)
         if read:
             run.readers[number] = tuple(read)
         if part.once and not part.draws:
             execute = partial(self._execute_watched, run, number, context)
             self._vouched.lend(run, number, read, execute)
             return
-        if (read or self._draws(part, reached)) and part.tuned is None:
+        # A line that logs runs in every trial; the work before it need not.
+        logs = run.logs and reached.outside
+        if (read or logs or self._draws(part, reached)) and part.tuned is None:
             self._consider(run, number, context)
         for variable in read:
             if variable in run.pending:  # else the one before has bound them all
@@ -235,6 +243,26 @@ class Stages:
         if act:
             run.acts[number] = act
             self._stop(run, number, act)
+
+    def _reached(self, run: Run, part: Part) -> tuple[Reached, list[str]]:
+        """What a part may reach, and which unbound variables are among that."""
+        variables, hooks = self._namespace.variables, run.hooks
+        read: list[str] = []
+        lent: list[str] = []
+        try:
+            while True:
+                reached = self._reach.of(part.runs)
+                more = [v for v in run.pending if v not in read and reached.mentions(v)]
+                read += more
+                # A chosen function or object leads on to what it reads.
+                leading = [v for v in more if not is_literal(hooks.drawn[run.pending[v]].value)]
+                if not leading:
+                    return reached, read
+                lent += leading
+                variables.update({v: hooks.value_of(run.pending[v]) for v in leading})
+        finally:
+            for variable in lent:
+                del variables[variable]
 
     def _execute_watched(self, run: Run, number: int, context: contextvars.Context) -> Effects:
         begun = time.perf_counter()
@@ -415,10 +443,14 @@ class Stages:
         return None
 
 
-def _talks_to_services(program: Program, snapshot: Snapshot) -> bool:
+def _talks_to_services(
+    program: Program, variables: Mapping[str, object], snapshot: Snapshot
+) -> bool:
     codes = [code for part in program.parts for code in all_codes(part.code)]
     codes += [code for function in snapshot.functions for code in all_codes(function.__code__)]
-    return any(facts_of(code).names & _SERVICES for code in codes)
+    facts = [facts_of(code) for code in codes]
+    names = {name for fact in facts for name in fact.reads}
+    return any(fact.services for fact in facts) or any(service_of(variables.get(n)) for n in names)
 
 
 def _article(what: str) -> str:
