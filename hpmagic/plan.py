@@ -46,7 +46,7 @@ class Plan:
             lines.append(f"First: {text or 'the values written in the code'} ({origin})")
         lines += [f"Course: {line}" for line in self.course]
         lines += [f"Note: {remark}" for remark in self.remarks]
-        lines += [f"Warning: {lint}" for lint in self.cell.lints]
+        lines += [f"Warning: {lint.sentence}" for lint in self.cell.lints]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -77,6 +77,11 @@ class Lint:
     def __str__(self) -> str:
         return f"{self.place.filename}:{self.place.line}: {self.message} [{self.code}]"
 
+    @property
+    def sentence(self) -> str:
+        """What is said of the cell where it can be seen: kernels give cells names of their own."""
+        return f"line {self.place.line}: {self.message}"
+
 
 @dataclass(frozen=True)
 class TunableCell:

@@ -94,6 +94,13 @@ def test_an_object_is_shown_by_its_name() -> None:
     assert "First: kind=list (try)" in plan(text, "random --try kind=list")
 
 
+def test_a_warning_says_the_line_and_not_the_name_that_a_kernel_gave_the_cell() -> None:
+    """That name is nowhere to be seen."""
+    text = "x = 9  # tune: int(1, 5)\nloss = x  # tune: minimize"
+    (said,) = [line for line in plan(text, "random").split("\n") if line.startswith("Warning")]
+    assert said.startswith("Warning: line 1: ")
+
+
 GRID = """\
 depth = 3  # tune: int(2, 5)
 rate = 0.1  # tune: uniform(0, 1), n=3
