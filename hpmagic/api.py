@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -57,7 +58,8 @@ def tune(
     Args:
         source: the code, or the path of a ``.py`` or ``.ipynb`` file. Its tune line (``# @tune``,
             ``%%tune``) is honoured where ``tuner`` and ``options`` say nothing. In a file the cells
-            above the tune cell run first, once, earlier tune cells with the values written in them.
+            above the tune cell run first, once, earlier tune cells with the values written in them;
+            meanwhile ``__file__`` is its path, and its folder is importable.
         tuner: one of the tuners that ``%%tune?`` lists; "auto" when nobody says otherwise.
         namespace: where the code runs and the best trial's variables end up; empty when None.
         cell: which of a file's tune cells, from 1; needed when there are several.
@@ -85,13 +87,14 @@ def tune(
     config = config_from(tuner, known_tuners(), options, header.args if header else "")
     tunable = code.cell.read(code.path)
     space = {"__name__": "__main__"} if namespace is None else namespace
-    with _shell(code, space) as shell:
+    is_file = code.path.is_file()
+    with _as_script(code.path, space) if is_file else nullcontext(), _shell(code, space) as shell:
         for earlier in code.compiled():
             exec(earlier, space)  # type: ignore[arg-type]  # noqa: S102 - the person's own cells
         setting = Setting(
             space,
             shell,
-            source_name=str(code.path) if code.path.is_file() else "",
+            source_name=str(code.path) if is_file else "",
             command=header.spelled if header else "hpmagic.tune()",
             view=_view(shell),
         )
@@ -146,6 +149,24 @@ def _read(source: str | Path, place: int | None) -> _Code:
         if each.number < chosen.number
     ]
     return _Code(path, chosen, tuple(earlier))
+
+
+@contextmanager
+def _as_script(path: Path, namespace: MutableMapping[str, Any]) -> Iterator[None]:
+    """Within, the namespace has the file's ``__file__``, and modules beside it are importable."""
+    folder, missing = str(path.resolve().parent), object()
+    before = namespace.get("__file__", missing)
+    namespace["__file__"] = str(path)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+        if before is missing:
+            namespace.pop("__file__", None)
+        else:
+            namespace["__file__"] = before
 
 
 @contextmanager

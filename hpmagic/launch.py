@@ -121,7 +121,7 @@ def launch(cell: TunableCell, config: StudyConfig, setting: Setting) -> Launched
     Raises:
         HpmagicError: the cell, the options or the store cannot be used; nothing has run.
     """
-    from hpmagic.tracking.active import cell_uses_mlflow
+    from hpmagic.tracking.detection import cell_uses_mlflow
     from hpmagic.tracking.store import check_store
     from hpmagic.tracking.writer import MlflowWriter
 
@@ -353,7 +353,7 @@ def study_info(ready: Prepared, setting: Setting) -> StudyInfo:
     now = time.time()
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     name = ready.config.study or f"{ready.objectives[0].name}-{ready.kind.name}-{stamp}"
-    lints = tuple(str(lint) for lint in ready.cell.lints)
+    lints = tuple(lint.sentence for lint in ready.cell.lints)
     return StudyInfo(
         name=name,
         experiment=ready.config.experiment or "",

@@ -49,6 +49,8 @@ class Catalogue:
         """Numbers in the store that differ from those where the trial ran."""
         self.done: set[int] = set()
         """The trials that are in the store, whole."""
+        self.strays: list[str] = []
+        """Runs of trials that hang below a parent run which is gone: somebody deleted it."""
         self.doubted = not fresh
         """Whether the store may have runs that are not known here."""
         self._session = session
@@ -98,6 +100,7 @@ class Catalogue:
         parents: list[Any] = []
         trials: dict[int, list[Any]] = {}
         named = {self.parent_id}
+        below: dict[str, str | None] = {}
         for run in self._store.runs(Tag.STUDY, self._study_id):
             tags = run.data.tags
             if tags.get(Tag.KIND) == Kind.STUDY:
@@ -113,7 +116,8 @@ class Catalogue:
                         self._taken.add(number)
                         self.renumbered[own] = number
                     trials.setdefault(own, []).append(run)
-                named.add(tags.get(MlflowTag.PARENT))
+                below[run.info.run_id] = tags.get(MlflowTag.PARENT)
+        named |= set(below.values())
         # The parent that the children name, should there be two.
         parents.sort(key=lambda run: (run.info.run_id not in named, run.info.run_id))
         if parents:
@@ -127,9 +131,12 @@ class Catalogue:
             known = self.run_ids.get(number)
             runs.sort(key=lambda run: (run.info.run_id != known, not _ended(run), run.info.run_id))
             kept = self._only(runs)
+            for surplus in runs[1:]:
+                del below[surplus.info.run_id]
             self.run_ids[number] = kept.info.run_id
             if _ended(kept):
                 self.done.add(number)
+        self.strays = [run for run, parent in below.items() if parent != self.parent_id]
 
     def _only(self, runs: list[Any]) -> Any:
         for surplus in runs[1:]:

@@ -183,12 +183,13 @@ def trial_from_json(data: Mapping[str, Any], known: Mapping[str, Distribution]) 
     """
     try:
         others = {n: distribution_from_json(d) for n, d in data["distributions"].items()}
-        params = {name: unpack(value) for name, value in data["params"].items()}
+        distributions = {n: others[n] if n in others else known[n] for n in data["params"]}
+        params = {n: distributions[n].used(unpack(v)) for n, v in data["params"].items()}
         return Trial(
             number=int(data["number"]),
             state=TrialState(data["state"]),
             params=params,
-            distributions={n: others[n] if n in others else known[n] for n in params},
+            distributions=distributions,
             values=None if data["values"] is None else tuple(map(float, data["values"])),
             metrics=_floats(data["metrics"]),
             curves=curves_of(reports_of(data)),

@@ -169,6 +169,7 @@ class Courier:
                 if failing is not None and now - max(failing, begun) > GIVE_UP:
                     break
                 if now - max(self._moved, begun) > SILENCE:
+                    self.error = self.error or TimeoutError(f"it said nothing for {SILENCE:g} s")
                     break
         finally:
             self._stop.set()

@@ -227,6 +227,8 @@ class Delivery:
             self.name = settle_name(self.store, parent_id, self.name, facts.name)
             self.store.log(parent_id, params=facts.params)
             self.store.put(parent_id, facts.files)
+            for stray in self._runs.strays:
+                self.store.log(stray, tags={MlflowTag.PARENT: parent_id})
             self._parent_ready = True
         return parent_id
 

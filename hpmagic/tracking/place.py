@@ -82,8 +82,10 @@ def place_of(experiment: str | None, fallback: str) -> Place:
     uri = absolute(current_uri())
     if experiment:
         return Place(uri, experiment)
+    fluent = sys.modules.get("mlflow.tracking.fluent")
+    chosen = getattr(fluent, "_active_experiment_id", None) or ""
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
-    identity = "" if name else os.environ.get("MLFLOW_EXPERIMENT_ID", "")
+    identity = chosen or ("" if name else os.environ.get("MLFLOW_EXPERIMENT_ID", ""))
     return Place(uri, name or fallback or "Default", identity)
 
 

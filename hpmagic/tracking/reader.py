@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hpmagic.errors import StoreError, StudyNotFound, nearest
 from hpmagic.records import StudyInfo, StudyRecord, Trial
@@ -28,10 +28,15 @@ from hpmagic.tracking.runs import known_of
 from hpmagic.tracking.schema import Artifact, Kind, MlflowTag, Tag
 from hpmagic.tracking.store import connect, first_line, hushed, search
 
-__all__ = ["ListedStudy", "list_studies", "parent_runs", "read_study"]
+__all__ = ["ListedStudy", "is_called", "list_studies", "parent_runs", "read_study"]
 
 _THREADS = 8
 """Requests at the same time, for what needs one a trial."""
+_FIRST_REQUEST: Final = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+"""A server that is away shows at the first request: MLflow's own patience takes minutes."""
 
 Curves = Mapping[str, tuple[tuple[int, float], ...]]
 
@@ -112,7 +117,7 @@ def read_study(
         raise StudyNotFound(f"there is no study `{name}`: nothing has been stored in {uri} yet")
     experiments = _experiments(client, experiment)
     parents = list(_parents(client, experiments))
-    parent = next((r for r in parents if name in (r.info.run_name, r.info.run_id)), None)
+    parent = next((run for run in parents if is_called(run, name)), None)
     if parent is None:
         names = list(dict.fromkeys(run.info.run_name or "" for run in parents))
         hint = nearest(name, names) or (f"; there are {', '.join(names[:10])}" if names else "")
@@ -120,6 +125,12 @@ def read_study(
     experiment = experiments[parent.info.experiment_id]
     with environment({"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}), _uncollected():
         return _Reading(client, parent, experiment, redacted(uri)).record()
+
+
+def is_called(run: Any, name: str) -> bool:
+    """Whether a study's run has this name, which is cut where it is long, or this id."""
+    short = schema.cut(name, schema.MOST_NAME)
+    return name in (run.info.run_name, run.info.run_id) or short == run.info.run_name
 
 
 @contextmanager
@@ -156,7 +167,7 @@ def _experiments(client: Any, name: str | None) -> dict[str, str]:
     """Names of experiments by id."""
     found: dict[str, str] = {}
     try:
-        with hushed():
+        with hushed(), environment(_FIRST_REQUEST):
             if name is not None:
                 experiment = client.get_experiment_by_name(name)
                 if experiment is not None:

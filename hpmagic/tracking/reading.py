@@ -236,14 +236,13 @@ def _params(
             params[name] = unpack(packed)
         except ValueError:
             continue
-    if record.get("exact"):
-        return {name: value for name, value in params.items() if name in distributions}
-    shown = run.data.params
+    shown = {} if record.get("exact") else run.data.params
     for name, distribution in distributions.items():
         label = shown.get(key(name))
         if label is not None and name not in params:
             params[name] = distribution.parse(long.get(key(name), label))
-    return {name: value for name, value in params.items() if name in distributions}
+    known = {name: value for name, value in params.items() if name in distributions}
+    return {name: distributions[name].used(value) for name, value in known.items()}
 
 
 def _metrics(

@@ -92,7 +92,7 @@ def _parent(
     except StudyNotFound as error:
         raise OptionError(f"there is nothing to resume: {error}") from None
     if name is not None:
-        fitting = [run for run in runs if name in (run.info.run_name, run.info.run_id)]
+        fitting = [run for run in runs if reader.is_called(run, name)]
     else:
         fitting = [run for run in runs if run.data.tags.get(Tag.FINGERPRINT) == fingerprint]
     if fitting:

@@ -117,7 +117,7 @@ def child_facts(
     """The child run of a trial that has ended.
 
     Args:
-        trial: the trial, with plain values.
+        trial: the trial.
         reports: its reports.
         study_id: the study's identity.
         parent_id: the parent run.
@@ -136,7 +136,8 @@ def child_facts(
     }
     if trial.curves:
         record["curves"] = {name: len(points) for name, points in trial.curves.items()}
-    lost = {n: pack(v) for n, v in trial.params.items() if exact or not _returns(trial, n, labels)}
+    plain = {name: trial.distributions[name].plain(value) for name, value in trial.params.items()}
+    lost = {n: pack(v) for n, v in plain.items() if exact or not _returns(trial, n, labels)}
     if lost:
         record["params"] = lost
     differing = {n: v for n, v in trial.metrics.items() if exact or not _equal(shown.get(n), v)}

@@ -75,7 +75,7 @@ class MlflowWriter:
         self._courier = Courier(
             self._place, make_client, look_for_earlier=not fresh and resumed is None
         )
-        self._settings = ExitStack()
+        self._settings, self._opening = ExitStack(), ExitStack()
         self._patience = PATIENCE
         self._set = self._said_stuck = self._said_earlier = self._drained = False
 
@@ -160,6 +160,7 @@ class MlflowWriter:
             else:
                 self._finish(self._ledger.spool)
         finally:
+            self._opening.close()
             self._settings.close()
         for remark in self.remarks:
             warn(remark)
@@ -167,10 +168,10 @@ class MlflowWriter:
     def _start(self) -> None:
         if not self._set:
             self._set = True
-            own_retries = not self._uses_mlflow
-            self._settings.enter_context(
-                study_environment(self._place.uri, own_retries=own_retries)
-            )
+            uri, theirs = self._place.uri, self._uses_mlflow
+            self._settings.enter_context(study_environment(uri, own_retries=not theirs))
+            # Until the store has answered, a cell's own calls would only fail later.
+            self._opening.enter_context(study_environment(uri, own_retries=True))
         self._courier.start()
 
     def _finish(self, spool: Spool) -> None:
@@ -228,12 +229,18 @@ class MlflowWriter:
     @contextmanager
     def _active(self, number: int) -> Iterator[None]:
         run = self._begin(number)
-        with active_trial(run) if run is not None else nullcontext():
+        with active_trial(run, self._remark) if run is not None else nullcontext():
             yield
+
+    def _remark(self, sentence: str) -> None:
+        if sentence not in self.remarks:
+            self.remarks.append(sentence)
 
     def _begin(self, number: int) -> Any | None:
         """The run of a trial that begins; None when the store does not answer in time."""
         running = self._ledger.running[number]
         run = self._courier.begin_trial(number, running.origin, running.start, self._patience)
         self._patience = IMPATIENCE if run is None else PATIENCE
+        if run is not None:
+            self._opening.close()
         return run

@@ -1,6 +1,7 @@
 """`hpmagic.tune` from Python."""
 
 import json
+import sys
 
 import pytest
 
@@ -55,6 +56,27 @@ def test_a_script_runs_the_cells_above(store, tmp_path):
     assert hpmagic.studies()["name"].tolist() == [study.name]
     with pytest.raises(OptionError, match="has 2 tune cells, so say which"):
         hpmagic.tune(path)
+
+
+def test_a_script_knows_its_file_and_what_lies_beside_it(store, tmp_path, monkeypatch):
+    """As under ``python``: `__file__` is its path, and it imports from its folder."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "beside_the_script.py").write_text("factor = 2\n")
+    path = folder / "train.py"
+    path.write_text(
+        "# %%\nfrom beside_the_script import factor\nwhere = __file__\n# %%\n"
+        f"{HEADED}from beside_the_script import factor as again\n"
+    )
+    monkeypatch.delitem(sys.modules, "beside_the_script", raising=False)
+    paths = list(sys.path)
+    namespace = {"__file__": "mine.py"}
+    study = hpmagic.tune(path, namespace=namespace)
+    monkeypatch.delitem(sys.modules, "beside_the_script")
+    assert study.best.value == 2 * study.best_params["x"]
+    assert namespace["where"] == str(path)
+    assert namespace["__file__"] == "mine.py"
+    assert sys.path == paths
 
 
 def test_a_notebook_runs_too(store, tmp_path):

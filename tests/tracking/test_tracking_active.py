@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from remembered import artifacts, children, client
 from studies import events_of, info, trial
 
+from hpmagic.errors import HpmagicWarning
 from hpmagic.records import TrialFinished, TrialStarted, TrialState
-from hpmagic.tracking.active import cell_uses_mlflow
 from hpmagic.tracking.writer import MlflowWriter
 
 
@@ -144,6 +144,72 @@ def test_the_persons_own_run_is_put_back(store: str) -> None:
     assert set(client().get_run(mine.info.run_id).data.metrics) == {"outer"}
 
 
+def test_a_function_of_mlflow_imported_by_name_is_the_same_one(store: str) -> None:
+    """`from mlflow import start_run` in an earlier cell, or in a module, joins the trial's run."""
+    from mlflow import log_metric, set_experiment, start_run
+
+    looks = [(f.__code__, f.__defaults__, f.__kwdefaults__) for f in (start_run, set_experiment)]
+
+    def body(number: int) -> None:
+        with start_run(tags={"colour": "blue"}):
+            log_metric("mine", number)
+        log_metric("after", number)
+
+    writer = run_study(body)
+    assert [run.data.metrics["mine"] for run in children(writer)] == [0, 1]
+    assert [run.data.metrics["after"] for run in children(writer)] == [0, 1]
+    assert [run.data.tags["colour"] for run in children(writer)] == ["blue", "blue"]
+    assert len(client().search_runs([writer.experiment_id])) == 3
+    after = [(f.__code__, f.__defaults__, f.__kwdefaults__) for f in (start_run, set_experiment)]
+    assert after == looks
+
+
+def test_threads_of_the_cell_log_to_the_trials_run(store: str) -> None:
+    """A thread has a stack of active runs of its own; nothing stays on it."""
+    import mlflow
+
+    def body(number: int) -> None:
+        def work() -> Any:
+            mlflow.log_metric("mine", number)
+            with mlflow.start_run():
+                mlflow.log_metric("more", number)
+            return mlflow.active_run()
+
+        assert pool.submit(work).result() is None
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = run_study(body)
+    assert [run.data.metrics["mine"] for run in children(writer)] == [0, 1]
+    assert [run.data.metrics["more"] for run in children(writer)] == [0, 1]
+    assert len(client().search_runs([writer.experiment_id])) == 3
+
+
+def test_a_cell_that_chooses_the_store_or_experiment_is_told_that_it_is_too_late(
+    store: str,
+) -> None:
+    """Its trials stay where the study began, and it is said once; the choice itself is not made."""
+    import mlflow
+
+    def body(number: int) -> None:
+        mlflow.set_tracking_uri(mlflow.get_tracking_uri())
+        mlflow.set_tracking_uri("http://me:secret@server:5000")
+        mlflow.set_experiment("notebook")
+        assert mlflow.set_experiment("elsewhere").name == "notebook"
+        mlflow.log_metric("mine", number)
+
+    before = mlflow.get_tracking_uri()
+    with pytest.warns(HpmagicWarning) as said:
+        writer = run_study(body)
+    assert [run.data.metrics["mine"] for run in children(writer)] == [0, 1]
+    assert mlflow.get_tracking_uri() == before
+    assert client().get_experiment_by_name("elsewhere") is None
+    uri, experiment = map(str, (warning.message for warning in said))
+    assert "`mlflow.set_tracking_uri` to http://server:5000 came too late" in uri
+    assert "`mlflow.set_experiment` to elsewhere came too late: its trials are in notebook" in (
+        experiment
+    )
+
+
 @pytest.mark.slow
 def test_autologging_lands_in_the_trials_run(store: str) -> None:
     """What scikit-learn's fit logs by itself goes to the trial, under the trial's own values."""
@@ -188,43 +254,3 @@ def test_a_trial_whose_run_cannot_be_made_runs_all_the_same(
     with pytest.warns(UserWarning, match="away"):
         writer.drain()
     assert ran == [0]
-
-
-def helper_module() -> types.ModuleType:
-    module = types.ModuleType("helper")
-    exec("import mlflow\ndef log(value):\n    mlflow.log_metric('x', value)\n", module.__dict__)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("code", "names", "uses"),
-    [
-        ("import mlflow", (), True),
-        ("model.fit(X, y)", (), False),
-        ("log_metric('a', 1)", ("log_metric",), True),
-        ("m.log_metric('a', 1)", ("mlflow",), True),
-        ("helper.log(1)", ("helper",), True),
-        ("log(1)", ("log",), True),
-        ("fit()", ("optuna", "hpmagic", "number"), False),
-    ],
-)
-def test_a_cell_that_may_use_mlflow_is_told_from_one_that_does_not(
-    code: str, names: tuple[str, ...], uses: bool, home: object
-) -> None:
-    """By its text, or by what the notebook has; that hpmagic has imported MLflow does not count."""
-    import mlflow
-    import optuna
-
-    import hpmagic.results
-
-    helper = helper_module()
-    everything = {
-        "mlflow": mlflow,
-        "log_metric": mlflow.log_metric,
-        "helper": helper,
-        "log": helper.log,
-        "optuna": optuna,
-        "hpmagic": hpmagic.results,
-        "number": 3,
-    }
-    assert cell_uses_mlflow(code, {name: everything[name] for name in names}) is uses

@@ -87,6 +87,15 @@ def test_a_trial_comes_back() -> None:
         assert replace(back, output=told.output) == told
 
 
+def test_an_infinite_value_of_a_trial_comes_back_as_a_number() -> None:
+    """An option that has no literal is stored by its label, and is the float again."""
+    limits = Choice((1.0, math.inf), ("1.0", 'float("inf")'))
+    told = trial(0, params={"x": math.inf}, distributions={"x": limits})
+    for known in (KNOWN, {"x": limits}):
+        back = trial_from_json(through_json(trial_to_json(told, known)), known)
+        assert back.params == {"x": math.inf}
+
+
 def test_only_distributions_that_the_space_lacks_are_written() -> None:
     """A range that was known beforehand is not repeated in every trial."""
     told = trial(0)

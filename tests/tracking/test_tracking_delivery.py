@@ -355,6 +355,24 @@ def test_a_run_that_somebody_deleted_is_refused_for_good(told: list[Record]) -> 
     assert is_final(caught.value)
 
 
+def test_trials_whose_parent_somebody_deleted_hang_below_the_next_one(
+    told: list[Record],
+) -> None:
+    """The study is whole after its spool has been delivered: the trials are part of it again."""
+    client = FakeClient()
+    delivery = Delivery(Header.of(told[0]), open_store(client, PLACE), fresh=True)
+    half = len(told) // 2
+    for record in told[:half]:
+        delivery.accept(record)
+    assert delivery.parent_id is not None
+    before = len(client.children())
+    client.delete_run(delivery.parent_id)
+    later = deliver(client, told, fresh=False)
+    assert later.parent_id != delivery.parent_id
+    assert 0 < before < len(client.children()) == 5
+    assert {run.data.tags["mlflow.parentRunId"] for run in client.children()} == {later.parent_id}
+
+
 def test_a_trial_that_began_and_never_ran_leaves_no_run(tmp_path: Path) -> None:
     """An interrupt before a trial's first line is no trial, in MLflow as in the loop."""
     stream = events(2)

@@ -83,6 +83,19 @@ def test_the_experiment_is_the_persons_choice(
     assert place_of("option", "notebook") == Place(absolute(current_uri()), "option")
 
 
+def test_the_experiment_that_mlflow_was_told_goes_before_the_environments(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in MLflow: `mlflow.set_experiment` wins over both variables."""
+    from mlflow.tracking import fluent
+
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "named")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "7")
+    monkeypatch.setattr(fluent, "_active_experiment_id", "9")
+    assert place_of(None, "notebook").experiment_id == "9"
+    assert place_of("option", "notebook") == Place(absolute(current_uri()), "option")
+
+
 def test_an_old_file_store_is_refused_with_two_ways_out(no_mlflow: Path) -> None:
     """A folder that MLflow would fall back to, and then refuse, is said so before trial 0."""
     old_file_store(no_mlflow)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from hpmagic.tracking import reading
 from hpmagic.tracking.delivery import Delivery, Header
 from hpmagic.tracking.place import place_of
 from hpmagic.tracking.reader import list_studies, read_study
+from hpmagic.tracking.resumption import find_resumable
 from hpmagic.tracking.schema import Tag
 from hpmagic.tracking.store import open_store
 
@@ -225,6 +228,45 @@ def test_an_unknown_name_suggests_the_nearest(store: str) -> None:
         read_study("svm", experiment="notebok")
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        list_studies,
+        lambda: read_study("svm"),
+        lambda: find_resumable(place_of(None, ""), "svm", ""),
+    ],
+    ids=["list", "read", "resume"],
+)
+def test_a_server_that_is_away_is_said_after_one_retry(
+    home: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[], object]
+) -> None:
+    """A study is asked for and the server does not answer: MLflow's own patience is minutes."""
+    asked: list[dict[str, str]] = []
+
+    class Away(FakeClient):
+        def search_experiments(self, **_: object) -> Any:
+            asked.append({n: v for n, v in os.environ.items() if n.startswith("MLFLOW_HTTP")})
+            raise ConnectionError("connection refused")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setattr("hpmagic.tracking.place.current_uri", lambda: "http://127.0.0.1:9")
+    monkeypatch.setattr("hpmagic.tracking.reader.current_uri", lambda: "http://127.0.0.1:9")
+    monkeypatch.setattr("hpmagic.tracking.reader.connect", lambda _: Away())
+    with pytest.raises(StoreError, match="does not answer: connection refused"):
+        ask()
+    assert asked == [{"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}]
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_a_long_name_finds_its_study(store: str) -> None:
+    """MLflow has the name's beginning only; the name that was given is understood all the same."""
+    name = "long " * 50
+    writer, _ = remember(events(2, name))
+    assert len(writer.study_name or "") < len(name)
+    assert read_study(name).run_id == writer.run_id
+    assert find_resumable(place_of(None, ""), name, "").record.run_id == writer.run_id
+
+
 def test_reading_makes_no_store(home: Path) -> None:
     """Asking for studies where there are none creates nothing."""
     assert list_studies() == []
@@ -317,6 +359,7 @@ def test_numbers_that_are_no_literals_come_back_as_numbers(store: str, uses_mlfl
     kinds = {"params.x": "float64", "params.n": "int64", "params.on": "bool"}
     assert {name: str(table[name].dtype) for name in kinds} == kinds
     assert table["params.limit"].tolist() == [1.0, float("inf"), 2.0]
+    assert [t.params["limit"] for t in loaded.trials] == [1.0, float("inf"), 2.0]
     assert [t.params["x"] for t in loaded.trials] == [0.001, 1.0, float(np.float32(0.1))]
     assert [type(t.params["x"]) for t in loaded.trials] == [float] * 3
 

@@ -17,11 +17,11 @@ from remembered import artifacts, children, client, remember
 from studies import BEGIN, events, events_of, info, trial
 
 from hpmagic.errors import HpmagicWarning, StoreError
-from hpmagic.records import Direction, Event, Objective, Output, TrialState
+from hpmagic.records import Direction, Event, Objective, Output, TrialStarted, TrialState
 from hpmagic.tracking import courier as courier_module
 from hpmagic.tracking import delivery as delivery_module
 from hpmagic.tracking.home import spool_directory
-from hpmagic.tracking.place import place_of
+from hpmagic.tracking.place import Place, place_of
 from hpmagic.tracking.runs import best_points
 from hpmagic.tracking.store import connect, open_store
 from hpmagic.tracking.writer import MlflowWriter
@@ -202,6 +202,49 @@ def test_a_store_that_is_away_costs_a_moment_and_loses_nothing(store: str, impat
         run.info.run_name for run in client().search_runs(["1"], "tags.`hpmagic.kind`='study'")
     ]
     assert sorted(names) == ["other", "svm"]
+
+
+def test_a_store_that_says_nothing_is_given_up_with_the_reason(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that hangs raises nothing: how long it was waited for is said instead."""
+    monkeypatch.setattr(courier_module, "SILENCE", 0.05)
+    release = threading.Event()
+
+    def hanging(_: str) -> Any:
+        release.wait(60)
+        raise ConnectionError("at last")
+
+    with pytest.warns(HpmagicWarning, match=r"everything \(it said nothing for 0\.05 s\)"):
+        remember(events(1), make_client=hanging)
+    release.set()
+
+
+def test_mlflows_own_retries_wait_until_the_store_has_answered(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that uses MLflow has them in its trials, and a server that is away shows at once."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    monkeypatch.delenv(name, raising=False)
+    remote = Place("http://127.0.0.1:9", "notebook")
+    monkeypatch.setattr("hpmagic.tracking.writer.place_of", lambda *_: remote)
+    seen: list[str | None] = []
+
+    def connected(_: str) -> Any:
+        seen.append(os.environ.get(name))
+        return connect(store)
+
+    writer = MlflowWriter(
+        experiment=None, fallback_experiment="", uses_mlflow=True, make_client=connected
+    )
+    for event in events_of(info(), [trial(0)]):
+        writer(event)
+        if isinstance(event, TrialStarted):
+            with writer.trial_run(event.number):
+                seen.append(os.environ.get(name))
+    writer.drain()
+    assert seen == ["0", None]
+    assert name not in os.environ
 
 
 @pytest.mark.slow
