@@ -106,9 +106,7 @@ def _main(search: Search, function: Function, spelled: _Spelled) -> list[str]:
     count = len(search.by_hand) if info.tuner == "manual" else info.trials
     limit = f", n_trials={count}" if count else ""
     if info.repeats > 1:
-        lines.append(
-            f"    # of up to {info.repeats} seeds a configuration this runs one"
-        )
+        lines.append(f"    # of up to {info.repeats} seeds a configuration this runs one")
     lines.append(f"    {study}.optimize({function.name}{limit}, catch=(Exception,))")
     if len(directions) == 1:
         lines += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
@@ -55,6 +56,10 @@ def _replaced(function: Any, instead: Callable[[Any], Any]) -> Iterator[None]:
 
     The function itself changes: an earlier cell, or a module, may have imported it by name.
     """
+    if not isinstance(function, FunctionType) or function.__closure__:
+        with _renamed(function, instead(function)):  # a wrapper has no code to be exchanged
+            yield
+        return
     code, defaults, named = function.__code__, function.__defaults__, function.__kwdefaults__
     original = FunctionType(code, function.__globals__, function.__name__, defaults)
     original.__kwdefaults__ = named
@@ -65,6 +70,21 @@ def _replaced(function: Any, instead: Callable[[Any], Any]) -> Iterator[None]:
     finally:
         function.__code__ = code
         function.__defaults__, function.__kwdefaults__ = defaults, named
+
+
+@contextmanager
+def _renamed(function: Any, other: Any) -> Iterator[None]:
+    """Within, MLflow's own modules have ``other`` under the function's name."""
+    name = function.__name__
+    loaded = (sys.modules.get(m) for m in ("mlflow", "mlflow.tracking", function.__module__))
+    modules = [module for module in loaded if getattr(module, name, None) is function]
+    for module in modules:
+        setattr(module, name, other)
+    try:
+        yield
+    finally:
+        for module in modules:
+            setattr(module, name, function)
 
 
 def _joining(original: Any, trial: Any, stack: list[Any]) -> Any:

@@ -25,15 +25,18 @@ PLAN = {"tries": [{"x": 0.25}, {"x": 0.125}, {"x": 0.75}], "no_default": True}
 WRAPPER = """
 import ctypes
 
+in_c = {}
+
 class Model:
     def __init__(self, weights):
-        self.weights, self.handle = list(weights), ctypes.c_void_p(0)
+        self.handle = ctypes.c_void_p(0)
+        in_c[id(self)] = list(weights)
     def __reduce__(self):
-        return Model, (tuple(self.weights),)
+        return Model, (tuple(in_c[id(self)]),)
     def __getitem__(self, at):
-        return self.weights[at]
+        return in_c[id(self)][at]
     def __setitem__(self, at, weight):
-        self.weights[at] = weight
+        in_c[id(self)][at] = weight
 """
 """A wrapper of a library: it can be pickled, and an existing one cannot be set."""
 
@@ -41,8 +44,10 @@ class Model:
 @pytest.fixture
 def wrapped(tmp_path, monkeypatch):
     """A variable whose object belongs to the wrapper."""
-    (tmp_path / "wrapper_in_c.py").write_text(WRAPPER)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    libraries = tmp_path / "site-packages"
+    libraries.mkdir()
+    (libraries / "wrapper_in_c.py").write_text(WRAPPER)
+    monkeypatch.syspath_prepend(str(libraries))
     yield importlib.import_module("wrapper_in_c").Model([0.0])
     del sys.modules["wrapper_in_c"]
 

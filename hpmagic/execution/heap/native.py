@@ -97,14 +97,21 @@ class NativeKind(Kind):
 
 
 class HandleKind(NativeKind):
-    """An object that stands for one of a library by a pointer, which only some pickle whole."""
+    """An object that stands for one of a library by a pointer, which only some pickle whole.
+
+    Of others a pickle shows changes, but not all, and from it none can be put back.
+    """
 
     def take(self, thing: Any, keeper: Keeper) -> tuple[bytes | None, bytes | None]:
-        return super().take(thing, keeper) if _whole_in_pickle(thing) else (None, None)
+        digest, state = super().take(thing, keeper)
+        return digest, state if _whole_in_pickle(thing) else None
 
     def children(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> Iterable[object]:
         # Not the dict of them: a pointer put back there may have been freed.
-        return tuple(vars(thing).values()) if content[0] is None else ()
+        return tuple(vars(thing).values()) if content[1] is None else ()
+
+    def unseen(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> str:
+        return super().unseen(thing, content) if _whole_in_pickle(thing) else named(thing)
 
     def _shares(self, thing: Any) -> bool:
         return False
