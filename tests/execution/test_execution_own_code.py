@@ -45,19 +45,32 @@ def test_modules_in_a_folder_that_was_put_on_the_path_are_ones_own(work):
     folder = work.parent / "src"
     folder.mkdir()
     (folder / "own_beside.py").write_text(STATE)
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, "../src")
     import own_beside
 
     assert seen("seen = add(k)", {"add": own_beside.add}) == [[], [2], []]
 
 
 def test_modules_in_a_folder_that_a_cell_puts_on_the_path_are_ones_own(work):
-    folder = work.parent / "src"
+    folder = work.parent / "more"
     folder.mkdir()
     (folder / "own_late.py").write_text(STATE)
-    body = f"import sys\nsys.path.insert(0, {str(folder)!r})\n"
+    body = "import sys\nsys.path.insert(0, '../more')\n"
     body += "from own_late import add\nseen = add(k)"
     assert seen(body) == [[], [2], []]
+
+
+def test_modules_where_an_absolute_path_leads_are_left_alone(work):
+    """An editor, a debugger or a platform may have put it there, and keep its own state in them."""
+    from hpmagic.execution.heap.world import World
+
+    folder = work.parent / "debugger"
+    folder.mkdir()
+    (folder / "of_the_editor.py").write_text(STATE)
+    sys.path.insert(0, str(folder))
+    import of_the_editor
+
+    assert not World({}).owns_module(of_the_editor)
 
 
 def test_modules_of_the_project_are_ones_own(work):

@@ -18,10 +18,13 @@ _MARKS: Final = (".git", "pyproject.toml", "setup.py")
 
 
 def own_folders(work: Iterable[Path]) -> tuple[str, ...]:
-    """Where modules are the person's: in ``work``, its project, and what they put on `sys.path`."""
+    """Where modules are the person's: in ``work``, its project, and where they lead `sys.path` to.
+
+    Entries such as ``../src`` are theirs; absolute ones may be an editor's, or the platform's.
+    """
     chosen = {path.resolve() for path in work}
     chosen |= {project for path in chosen if (project := _project(path)) is not None}
-    chosen |= {Path(entry).resolve() for entry in {*sys.path} - _given() if _may_be_own(entry)}
+    chosen |= {Path(entry).resolve() for entry in sys.path if _may_be_own(entry)}
     return tuple(f"{path}{os.sep}" for path in chosen)
 
 
@@ -52,18 +55,7 @@ def _project(folder: Path) -> Path | None:
 
 
 def _may_be_own(entry: str) -> bool:
-    path = os.path.abspath(entry)  # noqa: PTH100 - most are a library's, and soon dismissed
-    if not entry or f"{path}{os.sep}".startswith(library_folders()) or installed(path):
+    if not entry or Path(entry).is_absolute():
         return False
-    return Path(path).is_dir()
-
-
-@cache
-def _given() -> frozenset[str]:
-    """Entries of `sys.path` that are there from the start: the environment's and packages' own."""
-    given = {*os.environ.get("PYTHONPATH", "").split(os.pathsep)}
-    for folder in library_folders():
-        for file in Path(folder).glob("*.pth"):
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            given |= {line.strip() for line in lines if not line.startswith("import")}
-    return frozenset(given)
+    path = Path(entry).resolve()
+    return path.is_dir() and not f"{path}{os.sep}".startswith(library_folders())
