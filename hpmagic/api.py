@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, overload
 
-from hpmagic.cells import FileCell, read_cells
+from hpmagic.cells import FileCell, importable_beside, read_cells
 from hpmagic.notebook.header import without_header
 from hpmagic.notebook.source import as_python, plain_transform
 from hpmagic.options import StudyConfig, config_from
@@ -154,15 +153,13 @@ def _read(source: str | Path, place: int | None) -> _Code:
 @contextmanager
 def _as_script(path: Path, namespace: MutableMapping[str, Any]) -> Iterator[None]:
     """Within, the namespace has the file's ``__file__``, and modules beside it are importable."""
-    folder, missing = str(path.resolve().parent), object()
+    missing = object()
     before = namespace.get("__file__", missing)
     namespace["__file__"] = str(path)
-    sys.path.insert(0, folder)
     try:
-        yield
+        with importable_beside(path):
+            yield
     finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
         if before is missing:
             namespace.pop("__file__", None)
         else:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from hpmagic.language import TunableCell, parse_cell
 from hpmagic.notebook.header import Header, find_header
 from hpmagic.notebook.source import as_python, compilable, lines_of, plain_transform
 
-__all__ = ["FileCell", "read_cells"]
+__all__ = ["FileCell", "importable_beside", "read_cells"]
 
 _MARKER = re.compile(r"^#\s*%%(?!tune\b)(.*)$")
 
@@ -85,6 +88,18 @@ def read_cells(path: Path) -> list[FileCell]:
     if path.suffix == ".py":
         return _script_cells(text)
     raise OptionError(f"{path} is neither a notebook (.ipynb) nor a script (.py)")
+
+
+@contextmanager
+def importable_beside(path: Path) -> Iterator[None]:
+    """Within, modules beside the file can be imported."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
 
 
 def _notebook_cells(path: Path, text: str) -> list[FileCell]:

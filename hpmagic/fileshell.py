@@ -20,7 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
-from hpmagic.cells import FileCell
+from hpmagic.cells import FileCell, importable_beside
 from hpmagic.notebook.extension import load
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def file_shell(
         over: words that win over each header's own.
         namespace: where the cells run; a new one when None.
     """
-    folder, main = str(path.resolve().parent), sys.modules.get("__main__")
+    main = sys.modules.get("__main__")
     module = ModuleType("__main__")
     variables: MutableMapping[str, Any] = module.__dict__ if namespace is None else namespace
     variables.update(__file__=str(path), __name__="__main__")
@@ -85,14 +85,11 @@ def file_shell(
     shell: Any = make(config=config, user_module=module, user_ns=variables)
     magics = load(shell)
     magics.over = tuple(over)
-    sys.path.insert(0, folder)
     try:
-        with warnings.catch_warnings():
+        with importable_beside(path), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "To exit: use 'exit'")  # there is nobody to tell
             yield FileShell(shell, magics, path)
     finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
         atexit.unregister(shell.atexit_operations)
         shell.restore_sys_module_state()
         if main is not None:

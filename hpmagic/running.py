@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,21 +63,22 @@ def run_file(
         os.environ.setdefault("MPLBACKEND", "agg")
     with file_shell(path, over) as shell:
         for cell in cells:
+            is_study, is_last = cell in studies, cell is studies[-1]
             before = _newest(shell.magics)
-            result = shell.run(cell, as_study=cell in studies)
+            result = shell.run(cell, as_study=is_study)
             ran = _newest(shell.magics)
-            ran = None if ran is before else ran
-            planned = cell in studies and result.success and ran is None
-            if planned and cell is not studies[-1]:
+            began = ran is not before
+            planned = is_study and result.success and not began
+            if planned and not is_last:
                 result = shell.run(cell, as_study=False)
             sys.stdout.flush()
             if not result.success:
                 # A study fails, whatever its trials would have exited with.
-                code = _code(result) or int(cell in studies)
+                code = _code(result) or int(is_study)
                 break
-            if write and cell in studies and ran is not None:
-                best += _with_best(path, cell, ran, shell.magics)
-            if cell is last or (planned and cell is studies[-1]):
+            if write and is_study and began and ran is not None and _has_ended(ran):
+                best.append(_with_best(path, cell, ran, shell.magics))
+            if is_last and (planned or last is not None):
                 break
     _write(path, cells, best)
     return code
@@ -126,18 +127,21 @@ def _newest(magics: Any) -> Ran | None:
     return ran[-1] if ran else None
 
 
+def _has_ended(ran: Ran) -> bool:
+    """Whether a trial has ended with values."""
+    return any(trial.values for trial in ran.study.record.trials)
+
+
 def _with_best(
     path: Path, cell: FileCell, ran: Ran, magics: Any
-) -> Iterator[tuple[FileCell, str, Rewritten]]:
-    """The cell with the best values of its study, if any trial ended."""
+) -> tuple[FileCell, str, Rewritten]:
+    """The cell with the best values of its study."""
     from hpmagic.notebook.writeback import rewritten
 
-    if not any(trial.values for trial in ran.study.record.trials):
-        return
     new, result = rewritten(magics.session, ran.study, ran.cell)
     # The shell saw a script's cell below as many blank lines as the file has lines above it.
     above = cell.line - 1 if path.suffix == ".py" else 0
-    yield cell, new[above:], result
+    return cell, new[above:], result
 
 
 def _write(

@@ -423,9 +423,11 @@ def _failed(outcome: TrialOutcome, error: BaseException | None) -> bool:
 
 def _missed(error: BaseException | None) -> bool:
     """Whether the error, or one behind it, may be that of a variable that is not bound yet."""
-    while error is not None:
+    seen: set[int] = set()  # `raise error from error` is its own cause
+    while error is not None and id(error) not in seen:
         if isinstance(error, NameError | AttributeError | ImportError | LookupError):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
 

@@ -99,7 +99,15 @@ def test_import_of_main_reads_every_variable(line, main):
     assert study.said == []
 
 
-@pytest.mark.parametrize(("error", "times"), [("ValueError", 1), ("NameError", 2)])
+@pytest.mark.parametrize(
+    ("error", "times"),
+    [
+        ("raise ValueError('bad')", 1),
+        ("error = ValueError('bad')\nraise error from error", 1),
+        ("raise NameError('bad')", 2),
+        ("raise ValueError('bad') from NameError()", 2),
+    ],
+)
 def test_trial_runs_again_only_where_its_error_may_be_that_of_a_missed_variable(
     monkeypatch, error, times
 ):
@@ -114,7 +122,7 @@ def test_trial_runs_again_only_where_its_error_may_be_that_of_a_missed_variable(
     monkeypatch.setattr(KernelRunner, "_attempt", counted)
     study = Study(
         "rate = 0.5  # tune: choice(0.5, 1.5)\nprint('lead')\n"
-        f"raise {error}('bad')\nscore = rate  # tune: maximize\n"
+        f"{error}\nscore = rate  # tune: maximize\n"
     )
     outputs(study, {})
     assert study.outcomes[0].state is TrialState.FAILED

@@ -49,7 +49,7 @@ class NativeKind(Kind):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if not hasattr(thing, "__setstate__") or self._shares(thing):
+                if not hasattr(thing, "__setstate__") or self._stays(thing):
                     return object_digest(thing), None
                 state = pickle.dumps(thing.__reduce_ex__(4), 5)
                 return object_digest(thing), state if keeper.wants(len(state)) else None
@@ -88,7 +88,8 @@ class NativeKind(Kind):
     def unseen(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> str:
         return named(thing) if content[0] is None else ""
 
-    def _shares(self, thing: Any) -> bool:
+    def _stays(self, thing: Any) -> bool:
+        """Whether it must not be put back from a pickle."""
         if type(thing).__module__.partition(".")[0] in _APART:
             return False
         return not all(
@@ -102,10 +103,6 @@ class HandleKind(NativeKind):
     Of others a pickle shows changes, but not all, and from it none can be put back.
     """
 
-    def take(self, thing: Any, keeper: Keeper) -> tuple[bytes | None, bytes | None]:
-        digest, state = super().take(thing, keeper)
-        return digest, state if _whole_in_pickle(thing) else None
-
     def children(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> Iterable[object]:
         # Not the dict of them: a pointer put back there may have been freed.
         return tuple(vars(thing).values()) if content[1] is None else ()
@@ -113,8 +110,8 @@ class HandleKind(NativeKind):
     def unseen(self, thing: Any, content: tuple[bytes | None, bytes | None]) -> str:
         return super().unseen(thing, content) if _whole_in_pickle(thing) else named(thing)
 
-    def _shares(self, thing: Any) -> bool:
-        return False
+    def _stays(self, thing: Any) -> bool:
+        return not _whole_in_pickle(thing)
 
 
 class ServiceKind(Kind):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import time
 from itertools import pairwise
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Final
@@ -90,11 +91,18 @@ def service_of(thing: object) -> str:
     return ""
 
 
-def outside_of_thing(thing: object) -> str:
-    """What code that names this object does outside, whatever the name; empty for most."""
+def outside_of_thing(thing: object, *, timed: bool) -> str:
+    """What code that names this object does outside, whatever the name; empty for most.
+
+    Args:
+        thing: the object.
+        timed: whether an attribute of it is read that is a clock in the module `time`.
+    """
     if service := service_of(thing):
         return _uses(service)
     if isinstance(thing, ModuleType):
+        if timed and thing is time:
+            return _READS_CLOCK
         return _DRAWS if getattr(thing, "__name__", "") == "secrets" else ""
     if isinstance(thing, FunctionType | BuiltinFunctionType):
         if thing.__module__ == "time" and thing.__name__ in _CLOCKS | _TIME_MODULE:

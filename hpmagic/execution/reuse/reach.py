@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
@@ -12,7 +11,7 @@ import numpy as np
 
 from hpmagic.execution.heap.arrays import ArrayKind, TensorKind
 from hpmagic.execution.heap.facts import all_codes, facts_of
-from hpmagic.execution.heap.kind import Keeper
+from hpmagic.execution.heap.kind import Keeper, taken
 from hpmagic.execution.heap.kinds import Kinds
 from hpmagic.execution.heap.outside import outside_of_thing
 from hpmagic.execution.heap.world import World
@@ -76,10 +75,7 @@ class _Walk:
         namespace = self._world.namespace
         variables = namespace if variables is None else variables
         for name in facts.reads:
-            thing = variables.get(name)
-            outside = outside_of_thing(thing)
-            if thing is time and name in facts.timed:
-                outside = "reads the clock"
+            outside = outside_of_thing(variables.get(name), timed=name in facts.timed)
             if outside:
                 self._facts["outside"] = outside
         if variables is namespace:
@@ -115,14 +111,11 @@ class _Walk:
             isinstance(thing, np.ndarray) and thing.dtype == object
         ):
             return
-        try:
-            content = kind.take(thing, _NOTHING)
-            unseen = kind.unseen(thing, content)
-            self._stack.extend(kind.children(thing, content))
-        except Exception:  # noqa: BLE001 - a stranger's class may raise anything
-            unseen = type(thing).__qualname__
+        kind, content = taken(kind, thing, _NOTHING)
+        unseen = kind.unseen(thing, content)
         if unseen:
             self._facts["unseen"] = unseen
+        self._stack.extend(kind.children(thing, content))
 
 
 _NOTHING: Final = Keeper(0)
