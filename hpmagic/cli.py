@@ -169,7 +169,7 @@ def _space(known: argparse.Namespace) -> int:
         aims = ", ".join(f"{o.direction} {o.name}" for o in tunable.objectives)
         print(f"  {aims or 'no objective is annotated'}\n")
         for lint in tunable.lints:
-            print(f"{known.file}: warning: {lint.sentence}", file=sys.stderr)
+            print(f"{known.file}: warning: {lint}", file=sys.stderr)
     return OK
 
 
